@@ -1,0 +1,1 @@
+"""The DreamClass Intelligence Suite."""

@@ -1,0 +1,1 @@
+"""Everything Dagster loads; a folder a subject."""

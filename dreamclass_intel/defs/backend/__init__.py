@@ -1,0 +1,1 @@
+"""DreamClass backend events: contract dreamclass-events/1 (docs/contracts)."""

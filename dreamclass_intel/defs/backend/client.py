@@ -1,0 +1,41 @@
+"""The backend events API: cursor paging over received time. No Dagster asset and no table lives here."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from dreamclass_intel.http import Api, pages
+from dreamclass_intel.settings import load_settings
+
+
+class BackendResource(dg.ConfigurableResource):
+    """Reads `GET /v1/events` (contract dreamclass-events/1)."""
+
+    page_size: int = 1000
+
+    def events(self, start: dt.datetime, end: dt.datetime) -> Iterator[dict[str, Any]]:
+        """Events received in [start, end), oldest first. Raises SourceError."""
+        settings = load_settings().backend
+        api = Api(
+            "backend",
+            settings.url(settings.base_url or ""),
+            headers={"Authorization": f"Bearer {settings.secret('token')}"},
+            timeout_s=settings.timeout_s,
+        )
+
+        def fetch(cursor: str | None) -> tuple[list[Any], str | None]:
+            params = {
+                "received_after": start.isoformat(),
+                "received_before": end.isoformat(),
+                "limit": self.page_size,
+            }
+            body = api.get("/v1/events", {**params, "cursor": cursor} if cursor else params)
+            return body["data"], body["next_cursor"] if body["has_more"] else None
+
+        for page in pages(fetch, source="backend"):
+            yield from page
+
+
+RESOURCES = {"backend": BackendResource()}

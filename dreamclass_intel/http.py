@@ -1,0 +1,170 @@
+"""Plain HTTP to a vendor: one session with retries, Retry-After, time-outs and errors a person can act on.
+
+Sources with an official SDK use that; they share `retrying` so that every source backs off alike.
+"""
+
+import datetime as dt
+import email.utils
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import requests
+import tenacity
+
+MAX_ATTEMPTS = 6
+MAX_WAIT_S = 60.0
+RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class SourceError(RuntimeError):
+    """A vendor refused or failed; names source, endpoint and status. `permanent` means retrying is no use."""
+
+    def __init__(
+        self,
+        source: str,
+        endpoint: str,
+        problem: str,
+        *,
+        status: int | None = None,
+        wait_s: float | None = None,
+    ) -> None:
+        shown = f" HTTP {status}" if status else ""
+        super().__init__(f"{source} {endpoint}:{shown} {problem}")
+        self.source, self.endpoint, self.status, self.wait_s = source, endpoint, status, wait_s
+
+    @property
+    def permanent(self) -> bool:
+        """True for 4xx other than 408, 425 and 429."""
+        return self.status is not None and self.status not in RETRY_STATUSES
+
+
+def is_transient(error: BaseException) -> bool:
+    """What `retrying` retries: transport failures and non-permanent SourceErrors."""
+    if isinstance(error, SourceError):
+        return not error.permanent
+    return isinstance(
+        error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
+    )
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = getattr(error, "wait_s", None)
+    backoff = tenacity.wait_exponential_jitter(initial=0.5, max=MAX_WAIT_S)(state)
+    return max(asked, 0.0) if asked is not None else backoff
+
+
+def retrying(
+    transient: Callable[[BaseException], bool] = is_transient,
+    *,
+    attempts: int = MAX_ATTEMPTS,
+    sleep: Callable[[float], None] = tenacity.nap.sleep,
+) -> tenacity.Retrying:
+    """The suite's retry policy: exponential back-off with jitter, the vendor's Retry-After where given."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(transient),
+        wait=_wait,
+        stop=tenacity.stop_after_attempt(attempts),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+def retry_after(value: str | None, now: dt.datetime | None = None) -> float | None:
+    """Seconds asked for by a Retry-After header (delta seconds or HTTP date); None if absent or unreadable."""
+    if not value:
+        return None
+    try:
+        return max(float(value), 0.0)
+    except ValueError:
+        pass
+    try:
+        then = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return max((then - (now or dt.datetime.now(dt.UTC))).total_seconds(), 0.0)
+
+
+class Api:
+    """JSON over HTTP for one source. Raises SourceError; never shows headers, so never a key."""
+
+    def __init__(
+        self,
+        source: str,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout_s: float = 60,
+        retry: tenacity.Retrying | None = None,
+    ) -> None:
+        self.source, self.base_url, self.timeout_s = source, base_url.rstrip("/"), timeout_s
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy or netrc on the machine must not see the keys
+        self._session.headers.update({"Accept": "application/json", **(headers or {})})
+        self._session.auth = auth
+        self._retry = retry or retrying()
+
+    def get(self, path: str, params: Any = None) -> Any:
+        """GET as parsed JSON, retried."""
+        return self._retry.copy()(self._once, "GET", path, params=params)
+
+    def post(self, path: str, json: Any) -> Any:
+        """POST of a read-only query (search endpoints) as parsed JSON, retried."""
+        return self._retry.copy()(self._once, "POST", path, json=json)
+
+    def _once(self, method: str, path: str, **kwargs: Any) -> Any:
+        url = path if path.startswith("http") else f"{self.base_url}{path}"
+        if not url.startswith(self.base_url.split("/", 3)[0] + "//" + self.base_url.split("/")[2]):
+            raise SourceError(self.source, path.split("?")[0], "next page points to another host", status=400)
+        endpoint = f"{method} {url.removeprefix(self.base_url).split('?')[0]}"
+        response = self._session.request(method, url, timeout=self.timeout_s, **kwargs)
+        if response.status_code >= 400:
+            raise SourceError(
+                self.source,
+                endpoint,
+                _problem(response),
+                status=response.status_code,
+                wait_s=retry_after(response.headers.get("Retry-After")),
+            )
+        try:
+            return response.json()
+        except ValueError:
+            kind = response.headers.get("Content-Type", "no content type")
+            raise SourceError(
+                self.source, endpoint, f"answer is not JSON ({kind}, {len(response.content)} bytes)"
+            ) from None
+
+
+def _problem(response: requests.Response) -> str:
+    hints = {401: "the key was refused", 403: "the key lacks permission", 429: "rate limit"}
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    message = ""
+    if isinstance(body, dict):
+        found = body.get("message") or body.get("error") or body.get("errors") or body.get("detail") or ""
+        message = found.get("message", "") if isinstance(found, dict) else str(found)
+    return (
+        "; ".join(part for part in (hints.get(response.status_code, ""), message[:200]) if part) or "failed"
+    )
+
+
+def pages(
+    fetch: Callable[[str | None], tuple[list[Any], str | None]], *, source: str, max_pages: int = 100_000
+) -> Iterator[list[Any]]:
+    """Cursor paging: `fetch(cursor) -> (records, next cursor or None)`. A cursor that repeats is an error,
+    not an endless loop."""
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(max_pages):
+        records, following = fetch(cursor)
+        yield records
+        if following is None:
+            return
+        if following in seen:
+            raise SourceError(source, "paging", "the next-page cursor repeats", status=400)
+        seen.add(following)
+        cursor = following
+    raise SourceError(source, "paging", f"more than {max_pages} pages", status=400)

@@ -1,0 +1,244 @@
+"""Vendor records (dicts) to Arrow batches of a declared table, in bounded memory.
+
+Each value is converted strictly by its column's type; a value that does not fit raises ContractError naming
+table, column, row and key, or (with `on_bad="quarantine"`) becomes a `Rejected`.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from typing import Any, Literal
+
+import orjson
+import pyarrow as pa
+
+from dreamclass_intel.contracts import ARROW, PARTITION, Column, ContractError, Rejected, Table, Type
+
+BATCH_ROWS = 10_000
+Record = Mapping[str, Any]
+
+
+def _json_default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(type(value).__name__)
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON (sorted keys, Decimals as exact strings), so equal records have equal text."""
+    return orjson.dumps(value, default=_json_default, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _string(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise TypeError
+    return str(value)
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise ValueError
+        return int(value)
+    return int(str(value))
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value)
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}[str(value).strip().lower()]
+
+
+def timestamp(value: Any) -> dt.datetime:
+    """Naive UTC datetime from an aware datetime or ISO 8601 text; text or datetime without offset is UTC."""
+    if isinstance(value, str):
+        value = dt.datetime.fromisoformat(value)
+    if not isinstance(value, dt.datetime):
+        raise TypeError
+    return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _date(value: Any) -> dt.date:
+    if isinstance(value, dt.datetime):
+        raise TypeError
+    return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bool):
+        raise TypeError
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise ValueError
+    exact = number.quantize(Decimal("1e-9"))
+    if exact != number:
+        raise ValueError("more than 9 decimal places")
+    return exact
+
+
+def _json(value: Any) -> str:
+    return to_json(value)
+
+
+CONVERT: dict[Type, Callable[[Any], Any]] = {
+    Type.STRING: _string,
+    Type.INT: _int,
+    Type.FLOAT: _float,
+    Type.BOOL: _bool,
+    Type.TIMESTAMP: timestamp,
+    Type.DATE: _date,
+    Type.DECIMAL: _decimal,
+    Type.JSON: _json,
+}
+
+
+@dataclass
+class Extract:
+    """What an asset hands to the warehouse: a stream of Arrow batches, each row with its `_partition`.
+
+    `rejected` fills while the stream is consumed; `metadata` is shown on the materialisation and may also be
+    filled while streaming.
+    """
+
+    batches: Iterator[pa.RecordBatch]
+    rejected: list[Rejected] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def extract(
+    table: Table,
+    records: Iterable[Record],
+    partition: Callable[[Record], str] | str,
+    *,
+    on_bad: Literal["fail", "quarantine"] = "fail",
+    metadata: dict[str, Any] | None = None,
+    batch_rows: int = BATCH_ROWS,
+) -> Extract:
+    """Stream `records` (dicts keyed by column name; unknown keys are an error) as batches of `table`.
+
+    `partition` is the key for all rows or a function of the record. A record may carry `_origin` (file and
+    row) for messages. Raises ContractError while being consumed.
+    """
+    result = Extract(iter(()), metadata=dict(metadata or {}))
+    key_of = partition if callable(partition) else (lambda _record: partition)
+
+    def convert(record: Record, number: int) -> list[Any] | None:
+        where = key = ""
+        try:
+            key = key_of(record)
+            where = _where(table, record, number)
+            return [*(_value(table, column, record) for column in table.data_columns), key]
+        except _BadValueError as error:
+            if on_bad == "fail":
+                raise ContractError(f"{table.address}.{error.column}: {where}: {error.reason}") from None
+            result.rejected.append(
+                Rejected(
+                    table.address,
+                    key,
+                    f"{error.column}: {error.reason}",
+                    error.column,
+                    to_json(record.get("_raw") or _plain(record)),
+                    record.get("_origin"),
+                )
+            )
+            return None
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        known = {c.name for c in table.data_columns} | {"_origin"}
+        source, offset = iter(records), 0
+        while chunk := list(islice(source, batch_rows)):
+            unknown = set().union(*(r.keys() for r in chunk)) - known
+            if unknown:
+                raise ContractError(f"{table.address}: undeclared columns {sorted(unknown)}")
+            rows = [row for n, r in enumerate(chunk, offset) if (row := convert(r, n)) is not None]
+            offset += len(chunk)
+            if rows:
+                yield to_batch(table, rows)
+
+    result.batches = stream()
+    return result
+
+
+def to_batch(table: Table, rows: list[list[Any]]) -> pa.RecordBatch:
+    """One Arrow batch from converted rows in the order of `table.arrow_schema`."""
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(v, type=f.type) for v, f in zip(columns, table.arrow_schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.arrow_schema)
+
+
+def conform(table: Table, data: pa.Table | pa.RecordBatch, partition: str | None = None) -> pa.Table:
+    """Cast Arrow data to the contract: column order, types, required columns; adds `_partition` if given.
+
+    Raises ContractError for missing required, undeclared or uncastable columns.
+    """
+    data = pa.table(data) if isinstance(data, pa.RecordBatch) else data
+    if partition is not None:
+        data = data.append_column(PARTITION.name, pa.array([partition] * data.num_rows, pa.string()))
+    unknown = set(data.column_names) - set(table.arrow_schema.names)
+    if unknown:
+        raise ContractError(f"{table.address}: undeclared columns {sorted(unknown)}")
+    arrays = []
+    for item in table.arrow_schema:
+        if item.name not in data.column_names:
+            if not item.nullable:
+                raise ContractError(f"{table.address}: required column {item.name} is missing")
+            arrays.append(pa.nulls(data.num_rows, item.type))
+            continue
+        column = data.column(item.name)
+        try:
+            arrays.append(column.cast(item.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ContractError(
+                f"{table.address}.{item.name}: {column.type} is not {item.type}: {error}"
+            ) from None
+        if not item.nullable and column.null_count:
+            rows = [i for i, null in enumerate(column.is_null().to_pylist()) if null][:5]
+            raise ContractError(f"{table.address}.{item.name}: null in required column, first rows {rows}")
+    return pa.table(arrays, schema=table.arrow_schema)
+
+
+def empty(table: Table, metadata: dict[str, Any] | None = None) -> Extract:
+    """No rows, but typed: what a source that is off, or a quiet day, yields."""
+    return Extract(iter((table.arrow_schema.empty_table().to_batches())), metadata=dict(metadata or {}))
+
+
+class _BadValueError(Exception):
+    def __init__(self, column: str, reason: str) -> None:
+        self.column, self.reason = column, reason
+
+
+def _value(table: Table, column: Column, record: Record) -> Any:
+    value = record.get(column.name)
+    if value is None:
+        if column.name in table.required:
+            raise _BadValueError(column.name, "missing in a required column")
+        return None
+    try:
+        return CONVERT[column.type](value)
+    except (TypeError, ValueError, KeyError, InvalidOperation, OverflowError) as error:
+        detail = f" ({error})" if type(error) is ValueError and "decimal" in str(error) else ""
+        shown = "a value of personal data" if column.pii else repr(value)[:80]
+        raise _BadValueError(column.name, f"{shown} is not {ARROW[column.type]}{detail}") from None
+
+
+def _where(table: Table, record: Record, number: int) -> str:
+    origin = record.get("_origin") or f"row {number}"
+    return f"{origin} ({', '.join(f'{k}={record.get(k)!r}' for k in table.key)})"
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    return {k: v if isinstance(v, str | int | float | bool | None) else str(v) for k, v in record.items()}

@@ -1,0 +1,83 @@
+"""The sandbox's HTTP server: every vendor's stand-in under its own path, the clock, and the faults."""
+
+import datetime as dt
+import importlib
+import pkgutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+import dreamclass_intel.sandbox.servers as package
+from dreamclass_intel.sandbox.clock import SandboxClock
+from dreamclass_intel.sandbox.servers.faults import FaultMiddleware
+from dreamclass_intel.sandbox.servers.site import Site, answer
+from dreamclass_intel.sandbox.truth import write_truth
+from dreamclass_intel.sandbox.world import World, WorldConfig
+
+INFRASTRUCTURE = {"site", "server", "faults"}
+
+
+def create_app(site: Site, truth_path: Path | None = None) -> Starlette:
+    """All stand-ins of `site`. The vendor modules of this package are mounted under their own names."""
+
+    def clock(_request: Request) -> Response:
+        return answer({"now": site.now.isoformat()})
+
+    async def advance(request: Request) -> Response:
+        body = await request.json()
+        now = site.clock.advance(int(body["days"]))
+        if truth_path:
+            write_truth(site.world, now, truth_path)
+        return answer({"now": now.isoformat()})
+
+    async def faults(request: Request) -> Response:
+        site.faults.add(**await request.json())
+        return answer({"ok": True})
+
+    mounts = [
+        Mount(f"/{m.name}", routes=importlib.import_module(f"{package.__name__}.{m.name}").routes(site))
+        for m in pkgutil.iter_modules(package.__path__)
+        if m.name not in INFRASTRUCTURE and not m.name.startswith("_")
+    ]
+    return Starlette(
+        routes=[
+            Route("/clock", clock),
+            Route("/clock/advance", advance, methods=["POST"]),
+            Route("/_faults", faults, methods=["POST"]),
+            *mounts,
+        ],
+        middleware=[Middleware(FaultMiddleware, faults=site.faults)],
+    )
+
+
+def build_site(seed: int, scale: float, start: dt.date, clock_path: Path) -> Site:
+    """A world with its clock file."""
+    return Site(World(WorldConfig(seed=seed, start=start, scale=scale)), SandboxClock(clock_path))
+
+
+@contextmanager
+def running(site: Site, port: int = 0) -> Iterator[str]:
+    """Serve `site` from a thread on loopback; yields the base URL. For tests and in-process drivers."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    server = uvicorn.Server(uvicorn.Config(create_app(site), log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()

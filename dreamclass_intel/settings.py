@@ -1,0 +1,254 @@
+"""Every environment variable, typed, in one place. `.env.example` explains each one.
+
+A source without credentials runs against the sandbox; setting its variables switches that source alone to
+live; `<SOURCE>_MODE` overrides. Secrets are `SecretStr`: they never print, and resources fetch them here at
+run time so that no Dagster config, log or metadata ever holds one.
+"""
+
+import datetime as dt
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """The environment or `.env` is wrong; the message names each variable, one line each, without values."""
+
+
+class Mode(StrEnum):
+    """Where a source's data come from."""
+
+    SANDBOX = "sandbox"
+    LIVE = "live"
+    OFF = "off"
+
+
+def _config(prefix: str) -> SettingsConfigDict:
+    return SettingsConfigDict(
+        env_prefix=prefix, env_file=PROJECT_DIR / ".env", extra="ignore", env_ignore_empty=True
+    )
+
+
+class SourceSettings(BaseSettings):
+    """Common to every source. Subclasses name the fields that make it live in `needs`."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    sandbox_path: ClassVar[str] = ""
+
+    mode_override: Literal["auto", "sandbox", "live", "off"] = Field("auto", validation_alias="UNSET")
+    timeout_s: float = Field(60, gt=0)
+
+    @property
+    def mode(self) -> Mode:
+        """The switch in force. `live` without its variables is a SettingsError naming them."""
+        missing = [f for f in self.needs if not getattr(self, f)]
+        prefix = self.model_config.get("env_prefix", "")
+        if self.mode_override == "live" and missing:
+            names = ", ".join(f"{prefix}{f}".upper() for f in missing)
+            raise SettingsError(f"{prefix}MODE=live needs {names}")
+        if self.mode_override == "auto":
+            return Mode.SANDBOX if missing else Mode.LIVE
+        return Mode(self.mode_override)
+
+    def url(self, live: str) -> str:
+        """Base URL of the source: its sandbox stand-in, or `live`."""
+        return f"{load_settings().sandbox_url}{self.sandbox_path}" if self.mode is Mode.SANDBOX else live
+
+    def secret(self, name: str) -> str:
+        """Plain secret for a client; the sandbox takes one fixed, worthless key."""
+        if self.mode is Mode.SANDBOX:
+            return SANDBOX_KEY
+        value = getattr(self, name)
+        return value.get_secret_value() if value else ""
+
+
+SANDBOX_KEY = "sk_test_sandbox"  # opens nothing but the stand-ins on loopback
+
+
+def _mode(prefix: str) -> Any:
+    return Field("auto", validation_alias=AliasChoices(f"{prefix}MODE"))
+
+
+class Ga4Settings(SourceSettings):
+    """GA4: BigQuery export read as shard files or from BigQuery, plus the Data API."""
+
+    model_config = _config("GA4_")
+    needs = ("property_id",)
+    sandbox_path = "/ga4"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("GA4_")
+    route: Literal["files", "bigquery"] = "files"
+    property_id: str | None = None
+    export_dir: str | None = None
+    bigquery_project: str | None = None
+    api_endpoint: str = "https://analyticsdata.googleapis.com"
+    time_zone: str = "Europe/Athens"
+    trailing_days: int = Field(4, ge=1)
+
+
+class BackendSettings(SourceSettings):
+    """DreamClass backend events (contract dreamclass-events/1)."""
+
+    model_config = _config("BACKEND_")
+    needs = ("base_url", "token")
+    sandbox_path = "/backend"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("BACKEND_")
+    base_url: str | None = None
+    token: SecretStr | None = None
+
+
+class StripeSettings(SourceSettings):
+    """Stripe, restricted read-only key."""
+
+    model_config = _config("STRIPE_")
+    needs = ("api_key",)
+    sandbox_path = "/stripe"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("STRIPE_")
+    api_key: SecretStr | None = None
+    api_base: str = "https://api.stripe.com"
+
+
+class ChartMogulSettings(SourceSettings):
+    """ChartMogul, read-only API key."""
+
+    model_config = _config("CHARTMOGUL_")
+    needs = ("api_key",)
+    sandbox_path = "/chartmogul/v1"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("CHARTMOGUL_")
+    api_key: SecretStr | None = None
+    api_base: str = "https://api.chartmogul.com/v1"
+
+
+class CrmSettings(SourceSettings):
+    """CRM: HubSpot private-app token, or a folder of CSV exports (CRM_CSV_DIR switches to it)."""
+
+    model_config = _config("CRM_")
+    needs = ("hubspot_token",)
+    sandbox_path = "/hubspot"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("CRM_")
+    hubspot_token: SecretStr | None = None
+    api_base: str = "https://api.hubapi.com"
+    csv_dir: Path | None = None
+
+    @property
+    def mode(self) -> Mode:
+        """As usual, but a CSV folder alone also makes the source live."""
+        if self.mode_override in ("auto", "live") and self.csv_dir:
+            return Mode.LIVE
+        return super().mode
+
+
+class LeadScoringSettings(SourceSettings):
+    """Lead scoring in Supabase."""
+
+    model_config = _config("SUPABASE_")
+    needs = ("base_url", "key")
+    sandbox_path = "/supabase"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("SUPABASE_")
+    base_url: str | None = Field(None, validation_alias=AliasChoices("SUPABASE_URL"))
+    key: SecretStr | None = None
+    page_size: int = Field(1000, ge=1)
+
+
+class SwanSettings(SourceSettings):
+    """SwanAI visitor feed (our documented contract)."""
+
+    model_config = _config("SWAN_")
+    needs = ("base_url", "api_key")
+    sandbox_path = "/swan"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("SWAN_")
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+
+
+class G2Settings(SourceSettings):
+    """G2 buyer intent v2."""
+
+    model_config = _config("G2_")
+    needs = ("api_token", "product_id")
+    sandbox_path = "/g2"
+    mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("G2_")
+    api_token: SecretStr | None = None
+    product_id: str | None = None
+    api_base: str = "https://data.g2.com"
+    trailing_days: int = Field(7, ge=1)
+
+
+class Settings(BaseSettings):
+    """The whole suite's settings; one nested object per source."""
+
+    model_config = _config("")
+
+    warehouse: Literal["duckdb", "bigquery"] = "duckdb"
+    state_dir: Path = PROJECT_DIR / ".state"
+    duckdb_path: Path | None = None
+    duckdb_memory_limit: str = "2GB"
+    start_date: dt.date = dt.date(2024, 1, 1)
+    reporting_time_zone: str = "Europe/Athens"
+    reporting_country: str = "US"
+    sandbox_url: str = "http://127.0.0.1:8765"
+    sandbox_scale: float = Field(0.2, gt=0)
+    sandbox_seed: int = 7
+    webserver_port: int = 3000
+    alert_urls: SecretStr | None = None  # Apprise URLs, comma-separated; each may hold a token
+    pii_key: SecretStr = SecretStr("sandbox-only-key")
+
+    ga4: Ga4Settings = Field(default_factory=Ga4Settings)
+    backend: BackendSettings = Field(default_factory=BackendSettings)
+    stripe: StripeSettings = Field(default_factory=StripeSettings)
+    chartmogul: ChartMogulSettings = Field(default_factory=ChartMogulSettings)
+    crm: CrmSettings = Field(default_factory=CrmSettings)
+    lead_scoring: LeadScoringSettings = Field(default_factory=LeadScoringSettings)
+    swan: SwanSettings = Field(default_factory=SwanSettings)
+    g2: G2Settings = Field(default_factory=G2Settings)
+
+    @field_validator("start_date")
+    @classmethod
+    def _monday(cls, value: dt.date) -> dt.date:
+        # Weeks and scoring windows then share their edges.
+        if value.weekday():
+            raise ValueError("START_DATE must be a Monday")
+        return value
+
+    @property
+    def database(self) -> Path:
+        """DuckDB file."""
+        return self.duckdb_path or self.state_dir / "warehouse.duckdb"
+
+    def source(self, name: str) -> SourceSettings:
+        """Settings of one source by its folder's name."""
+        found = getattr(self, name)
+        assert isinstance(found, SourceSettings), name
+        return found
+
+    @property
+    def uses_sandbox(self) -> bool:
+        """Whether any source is on the sandbox, whose clock then is the pipeline's."""
+        return any(self.source(name).mode is Mode.SANDBOX for name in SOURCES)
+
+    def check(self) -> None:
+        """Raise SettingsError for what pydantic cannot see: live without variables, live data under the
+        sandbox's public hashing key."""
+        modes = [self.source(name).mode for name in SOURCES]
+        if Mode.LIVE in modes and self.pii_key.get_secret_value() == "sandbox-only-key":
+            raise SettingsError("PII_KEY must be set before any source is live (any long random text)")
+
+
+SOURCES = ("ga4", "backend", "stripe", "chartmogul", "crm", "lead_scoring", "swan", "g2")
+
+
+@cache
+def load_settings() -> Settings:
+    """Settings of this process, read once. Raises SettingsError with one line per wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()
+        ]
+        raise SettingsError("; ".join(dict.fromkeys(lines))) from None

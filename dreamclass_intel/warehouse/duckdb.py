@@ -1,0 +1,246 @@
+"""The embedded warehouse: one DuckDB file, short connections, one transaction per write."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import tenacity
+
+from dreamclass_intel.contracts import (
+    LOADED_AT,
+    PARTITION,
+    QUARANTINE,
+    ROW_HASH,
+    RUN_ID,
+    SYSTEM_COLUMNS,
+    Column,
+    ContractError,
+    Rejected,
+    Table,
+    Type,
+    Write,
+    quote,
+)
+from dreamclass_intel.records import Extract
+from dreamclass_intel.warehouse.protocol import Spool, WriteResult
+
+SQL_TYPE: dict[Type, str] = {
+    Type.STRING: "VARCHAR",
+    Type.INT: "BIGINT",
+    Type.FLOAT: "DOUBLE",
+    Type.BOOL: "BOOLEAN",
+    Type.TIMESTAMP: "TIMESTAMP",
+    Type.DATE: "DATE",
+    Type.DECIMAL: "DECIMAL(38,9)",
+    Type.JSON: "JSON",
+}
+
+
+def _locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+
+
+def sql_name(table: Table) -> str:
+    """Quoted `schema.name`."""
+    return f"{quote(table.schema)}.{quote(table.name)}"
+
+
+class DuckDBWarehouse:
+    """`Warehouse` on one DuckDB file; another process's lock is waited for up to two minutes."""
+
+    def __init__(self, path: Path, *, memory_limit: str = "2GB") -> None:
+        self.path, self.memory_limit = path, memory_limit
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that is closed whatever happens; an open one locks the file for everyone."""
+        opening = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_locked),
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+            stop=tenacity.stop_after_delay(120),
+            reraise=True,
+        )
+        connection = opening(duckdb.connect, str(self.path))
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET memory_limit = '{self.memory_limit}'")
+            yield connection
+        finally:
+            connection.close()
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Run a query with bound `?` parameters."""
+        with self.connect() as con:
+            return con.execute(query, list(parameters)).to_arrow_table()
+
+    def ensure(self, tables: Sequence[Table]) -> None:
+        """Create what is missing; add new columns; ContractError for any other difference."""
+        with self.connect() as con:
+            for table in tables:
+                _ensure(con, table)
+
+    def write(
+        self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str
+    ) -> WriteResult:
+        """See `Warehouse.write`. Raises ContractError for rows the contract refuses; nothing is written then."""
+        with Spool(table, data, partitions, self.path.parent / "spool") as spool, self.connect() as con:
+            _ensure(con, table)
+            _ensure(con, QUARANTINE)
+            con.execute("BEGIN")
+            try:
+                result = self._swap(con, table, partitions, spool, run_id)
+                con.execute("COMMIT")
+            except BaseException:
+                con.execute("ROLLBACK")
+                raise
+            return result
+
+    def content_hash(self, table: Table) -> str:
+        """Hash of the stored rows and their partitions, blind to order, load time and run."""
+        rows = self.read(f"SELECT {ROW_HASH.name} || {PARTITION.name} AS h FROM {sql_name(table)} ORDER BY h")
+        digest = hashlib.sha256()
+        for chunk in rows.column("h").chunks:
+            for value in chunk:
+                digest.update(value.as_py().encode())
+        return digest.hexdigest()
+
+    def _swap(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        table: Table,
+        partitions: Sequence[str] | None,
+        spool: Spool,
+        run_id: str,
+    ) -> WriteResult:
+        loaded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        columns = ", ".join(quote(c.name) for c in table.data_columns)
+        content = "md5(CAST(row(" + columns + ") AS VARCHAR))"
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, {content} AS "
+            f"{quote(ROW_HASH.name)}, row_number() OVER () AS position FROM read_parquet(?)",
+            [str(spool.path)],
+        )
+        key = ", ".join(quote(name) for name in table.row_key)
+        if table.write is Write.REPLACE:
+            _refuse_conflicts(con, table)
+        # The newest partition of a mutable object wins, then the record read last.
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE chosen AS SELECT * EXCLUDE (position) FROM incoming "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {quote(PARTITION.name)} DESC, position DESC) = 1"
+        )
+        (kept,) = con.execute("SELECT count(*) FROM chosen").fetchone() or (0,)
+        if table.write is Write.UPSERT:
+            _carry_partition(con, table)
+            same = " AND ".join(f"stored.{quote(k)} = chosen.{quote(k)}" for k in table.key)
+            con.execute(f"DELETE FROM {sql_name(table)} AS stored USING chosen WHERE {same}")
+        elif partitions is None:
+            con.execute(f"DELETE FROM {sql_name(table)}")
+        else:
+            # A snapshot taken in a ranged run belongs to the newest day alone; older days keep theirs.
+            replaced = [max(partitions)] if table.write is Write.SNAPSHOT else list(partitions)
+            con.execute(
+                f"DELETE FROM {sql_name(table)} WHERE {quote(PARTITION.name)} IN (SELECT unnest(?))",
+                [replaced],
+            )
+        stored = ", ".join(quote(c.name) for c in table.stored_columns)
+        values = ", ".join("?" if c in (LOADED_AT, RUN_ID) else quote(c.name) for c in table.stored_columns)
+        con.execute(
+            f"INSERT INTO {sql_name(table)} ({stored}) SELECT {values} FROM chosen", [loaded_at, run_id]
+        )
+        _quarantine(con, table, partitions, spool.rejected, loaded_at, run_id)
+        con.execute("DROP TABLE incoming; DROP TABLE chosen")
+        return WriteResult(rows=kept, duplicates=spool.rows - kept, rejected=len(spool.rejected))
+
+
+def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    existing = dict(
+        con.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ?",
+            [table.schema, table.name],
+        ).fetchall()
+    )
+    if not existing:
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
+        con.execute(_ddl(table))
+        return
+    wanted = {c.name: SQL_TYPE[c.type] for c in table.stored_columns}
+    changed = [f"{n} {existing[n]} -> {t}" for n, t in wanted.items() if n in existing and existing[n] != t]
+    gone = sorted(set(existing) - set(wanted))
+    if changed or gone:
+        raise ContractError(
+            f"{table.address}: stored columns differ from the contract (changed: {changed}, gone: {gone}). "
+            f"Drop it with: DROP TABLE {sql_name(table)}; then materialise its partitions again"
+        )
+    for name, sql_type in wanted.items():
+        if name not in existing:
+            con.execute(f"ALTER TABLE {sql_name(table)} ADD COLUMN {quote(name)} {sql_type}")
+
+
+def _ddl(table: Table) -> str:
+    required = table.required | {c.name for c in SYSTEM_COLUMNS}
+
+    def line(column: Column) -> str:
+        return f"{quote(column.name)} {SQL_TYPE[column.type]}" + (
+            " NOT NULL" if column.name in required else ""
+        )
+
+    return f"CREATE TABLE {sql_name(table)} ({', '.join(line(c) for c in table.stored_columns)})"
+
+
+def _refuse_conflicts(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Identical rows read twice are one row; two different rows under one key are an error."""
+    key = ", ".join(quote(name) for name in table.row_key)
+    bad = con.execute(
+        f"SELECT {key}, count(DISTINCT {quote(ROW_HASH.name)}) FROM incoming GROUP BY ALL "
+        f"HAVING count(DISTINCT {quote(ROW_HASH.name)} || {quote(PARTITION.name)}) > 1 ORDER BY ALL LIMIT 3"
+    ).fetchall()
+    if bad:
+        shown = "; ".join(
+            ", ".join(f"{k}={v}" for k, v in zip(table.row_key, row, strict=False)) for row in bad
+        )
+        raise ContractError(f"{table.address}: different rows share the key ({shown})")
+
+
+def _carry_partition(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """An upserted row keeps the newest partition that ever wrote it, so loads commute in any order."""
+    same = " AND ".join(f"stored.{quote(k)} = chosen.{quote(k)}" for k in table.key)
+    con.execute(
+        f"UPDATE chosen SET {quote(PARTITION.name)} = greatest(chosen.{quote(PARTITION.name)}, "
+        f"stored.{quote(PARTITION.name)}) FROM {sql_name(table)} AS stored WHERE {same}"
+    )
+
+
+def _quarantine(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    partitions: Sequence[str] | None,
+    rejected: Sequence[Rejected],
+    loaded_at: dt.datetime,
+    run_id: str,
+) -> None:
+    """Replace the partition's quarantined records along with its rows."""
+    target = sql_name(QUARANTINE)
+    if partitions is None:
+        con.execute(f"DELETE FROM {target} WHERE table_name = ?", [table.address])
+    else:
+        con.execute(
+            f"DELETE FROM {target} WHERE table_name = ? AND _partition IN (SELECT unnest(?))",
+            [table.address, list(partitions)],
+        )
+    for item in rejected:
+        digest = hashlib.md5(  # a name for the row, not a secret
+            f"{item.table}|{item.partition}|{item.reason}|{item.record}".encode(), usedforsecurity=False
+        ).hexdigest()
+        con.execute(f"DELETE FROM {target} WHERE table_name = ? AND record_hash = ?", [item.table, digest])
+        con.execute(
+            f"INSERT INTO {target} BY NAME SELECT ? AS table_name, ? AS reason, ? AS field, ? AS origin, "
+            "?::JSON AS record, ? AS record_hash, ? AS _partition, ? AS _loaded_at, ? AS _run_id, ? AS _row_hash",
+            [item.table, item.reason, item.field, item.origin, item.record, digest, item.partition]
+            + [loaded_at, run_id, digest],
+        )

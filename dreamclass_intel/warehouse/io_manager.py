@@ -1,0 +1,88 @@
+"""The range-aware IO manager: assets return Arrow or an `Extract`, partitions are replaced atomically."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+
+from dreamclass_intel import catalog
+from dreamclass_intel.contracts import Grain, Table, quote
+from dreamclass_intel.records import Extract, conform
+from dreamclass_intel.settings import load_settings
+from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
+from dreamclass_intel.warehouse.protocol import Warehouse
+
+
+class WarehouseResource(dg.ConfigurableResource):
+    """The configured warehouse, for assets and checks that query it themselves."""
+
+    def backend(self) -> Warehouse:
+        """The backend that WAREHOUSE names."""
+        settings = load_settings()
+        return DuckDBWarehouse(settings.database, memory_limit=settings.duckdb_memory_limit)
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Run a query with bound `?` parameters."""
+        return self.backend().read(query, parameters)
+
+
+class WarehouseIOManager(dg.ConfigurableIOManager):
+    """Stores an asset's output in its declared table and loads it back.
+
+    Output: `Extract` (rows carry `_partition`), or an Arrow table / pandas frame for one partition or an
+    unpartitioned table. Input: `pa.Table` or `pd.DataFrame` by annotation, restricted to the partitions that
+    the mapping names.
+    """
+
+    warehouse: dg.ResourceDependency[WarehouseResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write; row counts and refusals become the materialisation's metadata."""
+        table = catalog.table(".".join(context.asset_key.path))
+        keys = context.asset_partition_keys if context.has_asset_partitions else None
+        partitions = list(keys) if keys is not None else None
+        data = _extract(table, obj, partitions)
+        result = self.warehouse.backend().write(table, partitions, data, context.run_id)
+        context.add_output_metadata(
+            {
+                "dagster/row_count" if partitions is None else "dagster/partition_row_count": result.rows,
+                "duplicates_dropped": result.duplicates,
+                "quarantined": result.rejected,
+                **result.statistics,
+                **data.metadata,
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read the stored rows back."""
+        table = catalog.table(".".join(context.asset_key.path))
+        query = f"SELECT * FROM {quote(table.schema)}.{quote(table.name)}"
+        backend = self.warehouse.backend()
+        backend.ensure([table])
+        if context.has_asset_partitions and table.grain is not Grain.NONE:
+            found = backend.read(
+                f"{query} WHERE _partition IN (SELECT unnest(?))", [list(context.asset_partition_keys)]
+            )
+        else:
+            found = backend.read(query)
+        return found.to_pandas() if context.dagster_type.typing_type is pd.DataFrame else found
+
+
+def _extract(table: Table, obj: Any, partitions: list[str] | None) -> Extract:
+    if isinstance(obj, Extract):
+        return obj
+    if isinstance(obj, pd.DataFrame):
+        obj = pa.Table.from_pandas(obj, preserve_index=False)
+    if not isinstance(obj, pa.Table):
+        raise TypeError(
+            f"{table.address}: an asset returns an Extract, a pa.Table or a DataFrame, not {type(obj)}"
+        )
+    if "_partition" not in obj.column_names:
+        if partitions is not None and len(partitions) > 1:
+            raise TypeError(f"{table.address}: rows of a range need a _partition column")
+        conformed = conform(table, obj, partitions[0] if partitions else "all")
+    else:
+        conformed = conform(table, obj)
+    return Extract(iter(conformed.to_batches()))

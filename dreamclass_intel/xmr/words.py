@@ -1,0 +1,104 @@
+"""The wording of a chart: signals, notes and the verdict in plain English.
+
+Pure functions of a finished chart. Not here: anything that decides (rules.py) or draws (svg.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dreamclass_intel.xmr.limits import IntArray, Limits
+from dreamclass_intel.xmr.rules import PRECEDENCE, Signal, excess
+
+if TYPE_CHECKING:
+    from dreamclass_intel.xmr.chart import Chart, Segment
+
+_NAMED = 5  # a note names this many windows and counts the rest
+
+
+def phrase(chart: Chart, signal: Signal) -> str:
+    """One signal in words, for example "below the lower limit at 2025-W31"."""
+    first, last = chart.label(signal.start), chart.label(signal.end)
+    limit = "upper" if signal.side == "above" else "lower"
+    if signal.rule == "outside_limits":
+        return f"{signal.side} the {limit} limit at {first}"
+    if signal.rule.startswith("run_of_"):
+        return f"{len(signal.members)} in a row {signal.side} the centre line from {first} to {last}"
+    span = chart.judged[signal.start : signal.end + 1].sum()
+    return f"{len(signal.members)} of {span} beyond half-way to the {limit} limit from {first} to {last}"
+
+
+def verdict(chart: Chart) -> str:
+    """One sentence on the newest segment. "Changed" when a signal reaches its newest judged point, "Changed
+    earlier" when the last one ended before; trial limits are said to be such.
+    """
+    segment = chart.segments[-1]
+    limits = segment.limits
+    if limits is None:
+        if segment.points >= chart.minimum:
+            return "Too few points: no two windows that follow each other have values"
+        return f"Too few points: {segment.points} of {chart.minimum} needed"
+    caveat = f" (trial limits: {limits.n} points)" if limits.status == "trial" else ""
+    signals = [signal for signal in chart.signals if signal.start >= segment.start]
+    if not signals:
+        return f"Routine variation: no action{caveat}"
+    now = [signal for signal in signals if signal.end == chart.newest]
+    if now:
+        now.sort(key=lambda s: PRECEDENCE.index(s.rule))
+        return f"Changed: {'; '.join(phrase(chart, signal) for signal in now)}{caveat}"
+    latest = max(signals, key=lambda s: (s.end, -PRECEDENCE.index(s.rule)))
+    return f"Changed earlier: {phrase(chart, latest)}; routine variation since{caveat}"
+
+
+def status(limits: Limits) -> str:
+    """The standing of limits in words, for example "trial limits, n = 8"."""
+    kind = {"trial": "trial limits", "computed": "limits", "locked": "locked limits"}[limits.status]
+    return f"{kind}, n = {limits.n}"
+
+
+def notes(chart: Chart) -> tuple[str, ...]:
+    """What a reader should know beside the signals, oldest segment first."""
+    found: list[str] = []
+    for segment in chart.segments:
+        if segment.limits is not None:
+            found += _segment_notes(chart, segment, segment.limits)
+    missing = np.flatnonzero(np.isnan(chart.values))
+    if missing.size:
+        policy = "are stepped over" if chart.bridge else "break moving ranges and runs"
+        found.append(f"missing windows {policy}: {_names(chart, missing)}")
+    if chart.incomplete:
+        found.append(f"incomplete, not judged: {_names(chart, np.array(chart.incomplete))}")
+    low, high = chart.bounds
+    judged = np.where(chart.judged, chart.values, np.nan)
+    if low is not None and (under := np.flatnonzero(judged < low)).size:
+        found.append(f"values below the natural bound {low:g}: {_names(chart, under)}")
+    if high is not None and (over := np.flatnonzero(judged > high)).size:
+        found.append(f"values above the natural bound {high:g}: {_names(chart, over)}")
+    return tuple(found)
+
+
+def _segment_notes(chart: Chart, segment: Segment, limits: Limits) -> list[str]:
+    found: list[str] = []
+    if limits.mr_bar == 0:
+        found.append("constant series: the limits lie on the centre line, any other value is outside")
+    at = np.flatnonzero(~np.isnan(chart.moving_ranges[segment.start : segment.stop])) + segment.start
+    above = at[excess(chart.moving_ranges[at], limits.url, limits) > 0]
+    if above.size:
+        found.append(f"moving range above its limit at {_names(chart, above)}")
+    low, high = chart.bounds
+    if low is not None and limits.lnpl <= low:
+        found.append(f"the lower limit lies at or beyond the natural bound {low:g} and cannot be broken")
+    if high is not None and limits.unpl >= high:
+        found.append(f"the upper limit lies at or beyond the natural bound {high:g} and cannot be broken")
+    if 0 < limits.ranges < min(5, limits.n - 1):
+        found.append(f"the limits rest on {limits.ranges} moving range{'s'[: limits.ranges > 1]} only")
+    if limits.screened:
+        found.append(f"moving ranges left out of the limits by screening: {limits.screened}")
+    return found
+
+
+def _names(chart: Chart, indices: IntArray) -> str:
+    shown = ", ".join(chart.label(int(i)) for i in indices[:_NAMED])
+    return shown if indices.size <= _NAMED else f"{shown} and {indices.size - _NAMED} more"

@@ -1,0 +1,106 @@
+"""Fixtures shared by all tests: settings of a throw-away project, a running sandbox, a warehouse, runs."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from dreamclass_intel.sandbox.servers.server import build_site, running
+from dreamclass_intel.sandbox.servers.site import Site
+from dreamclass_intel.settings import load_settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED = REPOSITORY.parent / "shared"
+START = dt.date(2024, 1, 1)
+NOW = dt.datetime(2024, 4, 8, tzinfo=dt.UTC)  # 14 weeks, 7 closed scoring windows
+
+
+@pytest.fixture
+def settings_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Set environment variables for this test and have settings read anew; state lies in tmp_path."""
+
+    def use(**variables: object) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))
+        load_settings.cache_clear()
+
+    use(STATE_DIR=tmp_path / "state")
+    yield use
+    monkeypatch.undo()
+    load_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def _site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = build_site(
+        seed=7, scale=0.02, start=START, clock_path=tmp_path_factory.mktemp("site") / "clock.json"
+    )
+    site.clock.set(NOW)
+    return site
+
+
+@pytest.fixture(scope="session")
+def _sandbox(_site: Site) -> Iterator[str]:
+    with running(_site) as url:
+        yield url
+
+
+@pytest.fixture
+def site(_site: Site) -> Iterator[Site]:
+    """The shared sandbox's site (do not move its clock; build your own for that); faults are cleared after."""
+    yield _site
+    _site.faults.clear()
+
+
+@pytest.fixture
+def sandbox(_sandbox: str, site: Site, settings_env: Callable[..., None]) -> str:
+    """A running sandbox of 14 weeks that this test's settings point to; yields its base URL."""
+    settings_env(SANDBOX_URL=_sandbox)
+    return _sandbox
+
+
+Materialise = Callable[..., dg.ExecuteInProcessResult]
+
+
+@pytest.fixture
+def materialise(sandbox: str) -> Materialise:
+    """`materialise([assets], first_key, last_key)`: one real (ranged) run of real assets over the sandbox."""
+    from dreamclass_intel.definitions import resources
+
+    instance = dg.DagsterInstance.ephemeral()
+
+    def run(
+        assets: Sequence[Any],
+        first: str | None = None,
+        last: str | None = None,
+        *,
+        raise_on_error: bool = True,
+    ) -> dg.ExecuteInProcessResult:
+        tags = {}
+        if first is not None:
+            tags = {
+                "dagster/asset_partition_range_start": first,
+                "dagster/asset_partition_range_end": last or first,
+            }
+        defs = dg.Definitions(
+            assets=list(assets), resources=resources(), jobs=[dg.define_asset_job("run", selection="*")]
+        )
+        job = defs.resolve_job_def("run")
+        return job.execute_in_process(instance=instance, tags=tags, raise_on_error=raise_on_error)
+
+    return run
+
+
+@pytest.fixture
+def read(settings_env: Callable[..., None]) -> Callable[..., list[dict[str, Any]]]:
+    """Rows of a query against this test's warehouse as dicts."""
+    from dreamclass_intel.warehouse.io_manager import WarehouseResource
+
+    def rows(query: str, *parameters: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = WarehouseResource().read(query, parameters).to_pylist()
+        return found
+
+    return rows
