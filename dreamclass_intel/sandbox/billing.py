@@ -1,14 +1,15 @@
 """Subscriptions and invoices of one school, from the first charge to the last.
 
-Lives here: what is bought, when it changes, what is billed. Prices are in `plans.py`, hazards in `regimes.py`.
-Rules: an increase is billed at once by a prorated invoice; a decrease takes effect without credit; a cancel ends
-the subscription at that moment without refund.
+Lives here: what is bought, when it changes, what is billed. Prices are in `plans.py`, hazards in
+`regimes.py`. Rules: an increase is billed at once by a prorated invoice; a decrease takes effect without
+credit; a cancel ends the subscription at that moment without refund.
 """
 
 from __future__ import annotations
 
 import bisect
 import calendar
+import math
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
@@ -31,11 +32,13 @@ def add_months(at: datetime, months: int) -> datetime:
     return at.replace(year=year, month=month + 1, day=min(at.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _when(kind: str, since: datetime, d: Draw) -> datetime | None:
+def _when(kind: str, since: datetime, d: Draw, quantile: float | None = None) -> datetime | None:
     """The next event of a cumulative hazard after `since`, or None before the horizon."""
     hazard = regimes.cumulative_hazard(kind)
     start = (since.date() - regimes.START).days
-    target = hazard[min(start + 1, len(hazard) - 1)] + d.expo(1.0)
+    target = hazard[min(start + 1, len(hazard) - 1)] + (
+        d.expo(1.0) if quantile is None else -math.log1p(-quantile)
+    )
     index = bisect.bisect_left(hazard, target)
     if index >= len(hazard):
         return None
@@ -45,9 +48,9 @@ def _when(kind: str, since: datetime, d: Draw) -> datetime | None:
     )
 
 
-def _life(d: Draw, start: datetime, plan: str, quantity: int) -> tuple[_Life, datetime | None]:
+def _life(d: Draw, luck: float, start: datetime, plan: str, quantity: int) -> tuple[_Life, datetime | None]:
     """Expansions and contractions, and the cancel, after a start."""
-    end = _when("churn", start + timedelta(days=2), d)
+    end = _when("churn", start + timedelta(days=2), d, luck)
     life: _Life = []
     for kind in ("expand", "contract"):
         at = _when(kind, start + timedelta(days=5), d)
@@ -84,7 +87,8 @@ def _invoices(d: Draw, head: dict[str, str], changes: list[SubscriptionChange], 
     while period < stop:
         following = add_months(first.at, months * (k + 1))
         held = [c for c in changes if c.at <= period][-1]
-        due.append((period, period, following, "subscription_create" if k == 0 else "subscription_cycle", held,
+        due.append((period, period, following, "subscription_create" if k == 0 else "subscription_cycle",
+            held,
                     held.quantity * held.unit_amount_minor))  # fmt: skip
         previous = held
         for change in changes:
@@ -131,18 +135,23 @@ def _invoices(d: Draw, head: dict[str, str], changes: list[SubscriptionChange], 
         text = (
             f"{'Remaining time on ' if proration else ''}{held.quantity} × {plans.PLAN_NAMES[held.plan_id]}"
         )
-        line = InvoiceLine(ids.stripe_line_id(invoice_id, 0), text, held.plan_id, held.price_id, held.quantity,
+        line = InvoiceLine(ids.stripe_line_id(invoice_id, 0), text, held.plan_id, held.price_id,
+        held.quantity,
                            held.unit_amount_minor, amount, proration, begin, finish)  # fmt: skip
         out.append(Invoice(
             invoice_id, f"{ids.base62(8, 'invoice', head['school_id']).upper()}-{ordinal}{number + 1:03d}",
-            head["customer_id"], head["subscription_id"], head["school_id"], at, reason, held.currency, amount, paid_at,
+            head["customer_id"], head["subscription_id"], head["school_id"], at, reason, held.currency,
+            amount, paid_at,
             voided, begin, finish, (line,),
         ))  # fmt: skip
     return out, late
 
 
-def _subscribe(d: Draw, school: School, account_id: str, ordinal: int, start: datetime, plan: str, quantity: int,
-               interval: str, currency: str, trial: Trial | None) -> tuple[Subscription, list[Invoice]]:  # fmt: skip
+def _subscribe(
+    d: Draw,
+    luck: float, school: School, account_id: str, ordinal: int, start: datetime, plan: str, quantity: int,
+               interval: str, currency: str, trial: Trial | None) -> tuple[Subscription,
+               list[Invoice]]:  # fmt: skip
     version = regimes.price_version((trial.started_at if trial is not None else start).date())
     subscription_id = ids.stripe_subscription_id(school.school_id, ordinal)
     head = {"subscription_id": subscription_id, "customer_id": ids.stripe_customer_id(school.school_id),
@@ -150,10 +159,11 @@ def _subscribe(d: Draw, school: School, account_id: str, ordinal: int, start: da
 
     def change(at: datetime, kind: str, status: str, plan_id: str, count: int) -> SubscriptionChange:
         price = plans.price(plan_id, interval, currency, version)
-        return SubscriptionChange(at, kind, status, plan_id, interval, price.price_id, count, price.unit_amount_minor,
+        return SubscriptionChange(at, kind, status, plan_id, interval, price.price_id, count,
+            price.unit_amount_minor,
                                   currency)  # fmt: skip
 
-    life, end = _life(d, start, plan, quantity)
+    life, end = _life(d, luck, start, plan, quantity)
     held = [change(start, "start" if ordinal == 0 else "reactivate", "active", plan, quantity)]
     held += [change(at, kind, "active", *state) for at, kind, state in life if state is not None]
     invoices, late = _invoices(d, head, held, end, ordinal)
@@ -171,7 +181,8 @@ def _subscribe(d: Draw, school: School, account_id: str, ordinal: int, start: da
     if end is not None:
         changes.append(change(end, "cancel", "canceled", last.plan_id, last.quantity))
     sub = Subscription(
-        subscription_id, ids.stripe_item_id(subscription_id), head["customer_id"], school.school_id, account_id,
+        subscription_id, ids.stripe_item_id(subscription_id), head["customer_id"], school.school_id,
+        account_id,
         trial.started_at if trial is not None else start, trial.started_at if trial is not None else None,
         trial.ends_at if trial is not None else None, tuple(changes),
     )  # fmt: skip
@@ -197,11 +208,15 @@ def first_year_minor(choice: tuple[str, int, str, str], day: date) -> int:
     return quantity * price.unit_amount_minor * (1 if interval == "year" else 12)
 
 
-def subscriptions(d: Draw, school: School, account_id: str, choice: tuple[str, int, str, str], start: datetime | None,
+def subscriptions(
+    d: Draw,
+    luck: float, school: School, account_id: str, choice: tuple[str, int, str, str], start: datetime | None,
                   trial: Trial | None) -> tuple[tuple[Subscription, ...], tuple[Invoice, ...]]:  # fmt: skip
     """All subscriptions and invoices of a school.
 
-    `start` None with a `trial`: a trial with a card that ends unpaid. Both: the card trial turns into `start`.
+    `luck` in [0, 1) is the quantile of its life time: 0 leaves at once, 1 never.
+    `start` None with a `trial`: a trial with a card that ends unpaid. Both: the card trial turns into
+    `start`.
     """
     plan, quantity, interval, currency = choice
     if start is None:
@@ -213,16 +228,19 @@ def subscriptions(d: Draw, school: School, account_id: str, choice: tuple[str, i
                        for at, kind, status in ((trial.started_at, "trial", "trialing"),
                                                 (trial.ends_at, "cancel", "canceled")))  # fmt: skip
         return (Subscription(subscription_id, ids.stripe_item_id(subscription_id),
-                             ids.stripe_customer_id(school.school_id), school.school_id, account_id, trial.started_at,
+                             ids.stripe_customer_id(school.school_id), school.school_id, account_id,
+                             trial.started_at,
                              trial.started_at, trial.ends_at, states),), ()  # fmt: skip
-    sub, invoices = _subscribe(d, school, account_id, 0, start, plan, quantity, interval, currency, trial)
+    sub, invoices = _subscribe(
+        d, luck, school, account_id, 0, start, plan, quantity, interval, currency, trial
+    )
     subs = [sub]
     if sub.canceled_at is not None and d.chance(REACTIVATION):
         back = sub.canceled_at + timedelta(days=20 + d.below(100), hours=d.below(9))
         if back.date() < regimes.HORIZON:
             last = sub.current
             again, more = _subscribe(
-                d, school, account_id, 1, back, last.plan_id, last.quantity, interval, currency, None
+                d, d.u(), school, account_id, 1, back, last.plan_id, last.quantity, interval, currency, None
             )
             subs.append(again)
             invoices += more

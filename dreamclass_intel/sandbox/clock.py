@@ -14,7 +14,8 @@ from pathlib import Path
 
 from . import regimes
 
-INITIAL_NOW = datetime(2025, 12, 29, tzinfo=UTC)  # 52 whole scoring windows after START
+# 52 whole scoring windows after START, at an hour when the run of the last one (end + 6 h) has completed.
+INITIAL_NOW = datetime(2025, 12, 29, 8, tzinfo=UTC)
 _LIMIT = datetime.combine(regimes.HORIZON, time(), UTC)
 
 
@@ -40,7 +41,7 @@ class SandboxClock:
         moment = moment.astimezone(UTC)
         if moment < self.now():
             raise ValueError(
-                f"the sandbox clock cannot go back from {self.now():%Y-%m-%dT%H:%MZ} to {moment:%Y-%m-%dT%H:%MZ}"
+                f"the sandbox clock cannot go back from {self.now().isoformat()} to {moment.isoformat()}"
             )
         if moment > _LIMIT:
             raise ValueError(f"the sandbox's world ends at {_LIMIT:%Y-%m-%d}")

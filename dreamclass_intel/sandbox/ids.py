@@ -7,6 +7,7 @@ import uuid
 from datetime import datetime
 
 _B62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TO_B62 = bytes(ord(_B62[n % 62]) for n in range(256))
 _NAMESPACE = uuid.UUID("6f0a3c52-6d1e-5b7a-9a57-4e1d2f3c9b01")
 
 
@@ -16,12 +17,9 @@ def digest(*parts: object) -> int:
 
 
 def base62(length: int, *parts: object) -> str:
-    """A base-62 text of the given length."""
-    value, out = digest(*parts), []
-    for _ in range(length):
-        value, rest = divmod(value, 62)
-        out.append(_B62[rest])
-    return "".join(out)
+    """A base-62 text of the given length (at most 32)."""
+    raw = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return raw[:length].translate(_TO_B62).decode()
 
 
 def numeric(digits: int, *parts: object) -> str:

@@ -1,6 +1,7 @@
 """Schools that show intent: prospects that never leave an address, Swan's identifications and G2's signals.
 
-Lives here: who is identified, where and how surely. Identified visits are the very sessions web analytics saw.
+Lives here: who is identified, where and how surely. Identified visits are the very sessions web analytics
+saw.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ PROSPECT_DAYS = 40
 SIGNAL_DAYS = 35
 SWAN_LEAD, SWAN_PROSPECT = 0.42, 0.75  # share of schools (with a network of their own) that Swan identifies
 G2_LEAD, G2_PROSPECT = 0.16, 0.22
-SIGNAL_TYPES = Weighted([("profile_visit", 0.42), ("category_visit", 0.22), ("comparison", 0.16), ("pricing_visit", 0.12),
+SIGNAL_TYPES = Weighted([("profile_visit", 0.42), ("category_visit", 0.22), ("comparison", 0.16),
+    ("pricing_visit", 0.12),
                          ("alternatives_visit", 0.08)])  # fmt: skip
 COMPETITORS = ("Classhub", "SchoolPilot", "Edumate One", "TermTracker")
 _WAYS = Weighted(
@@ -34,14 +36,15 @@ def prospects(seed: int, day: date) -> tuple[Prospect, ...]:
     out = []
     for index in range(head.poisson(PROSPECTS_PER_DAY * weekday)):
         d = Draw(seed, ordinal, "prospect", index)
-        school = make_school(seed, ordinal, "prospect", index, d.u())
+        school = make_school(seed, ordinal, "prospect", index)
         first = moment(day, d, 0.7)
         times = [first]
         for _ in range(d.poisson(1.1)):
             later = moment(day + timedelta(days=1 + d.below(PROSPECT_DAYS - 2)), d, 0.7)
             times.append(later)
         times.sort()
-        who = Visitor(client_id(first, d) if not d.chance(CONSENT_DENIED) else None, device(d), school.country,
+        who = Visitor(client_id(first, d) if not d.chance(CONSENT_DENIED) else None, device(d),
+        school.country,
                       school.city, COUNTRIES[school.country].language, school.school_id)  # fmt: skip
         visits = tuple(session(d, who, n + 1, at, d.pick(_WAYS), 2.0) for n, at in enumerate(times))
         out.append(Prospect(school, first, visits))
@@ -49,10 +52,9 @@ def prospects(seed: int, day: date) -> tuple[Prospect, ...]:
 
 
 def swan_visits(
-    seed: int, school: School, sessions: tuple[Session, ...], until: datetime | None
+    d: Draw, school: School, sessions: tuple[Session, ...], until: datetime | None
 ) -> list[SwanVisit]:
     """Which of a school's sessions Swan identifies (before `until`, the sign-up)."""
-    d = Draw(seed, sessions[0].started_at.toordinal(), "swan:" + school.school_id)
     share = (SWAN_LEAD if until is not None else SWAN_PROSPECT) * (0.4 if school.domain is None else 1.0)
     if not d.chance(share):
         return []
@@ -65,16 +67,17 @@ def swan_visits(
         signal = "pricing" if "/pricing" in paths else "demo" if "/demo" in paths else "research"
         views = sum(h.name == "page_view" for h in visit.pages)
         out.append(SwanVisit(
-            ids.swan_visit_id(school.school_id, visit.ga_session_id, n), ids.swan_visitor_id(visit.client_id, school.school_id),
-            school, visit.started_at, visit, views, float((visit.ended_at - visit.started_at).total_seconds()),
+            ids.swan_visit_id(school.school_id, visit.ga_session_id, n), ids.swan_visitor_id(visit.client_id,
+            school.school_id),
+            school, visit.started_at, visit, views,
+            float((visit.ended_at - visit.started_at).total_seconds()),
             round(min(max(sure + d.normal(0, 0.05), 0.3), 0.99), 2), signal,
         ))  # fmt: skip
     return out
 
 
-def g2_signals(seed: int, school: School, at: datetime, share: float) -> list[G2Signal]:
+def g2_signals(d: Draw, school: School, at: datetime, share: float) -> list[G2Signal]:
     """A school's buyer-intent signals in the weeks around `at`."""
-    d = Draw(seed, at.toordinal(), "g2:" + school.school_id)
     if not d.chance(share):
         return []
     found: dict[tuple[date, str], G2Signal] = {}
@@ -85,7 +88,8 @@ def g2_signals(seed: int, school: School, at: datetime, share: float) -> list[G2
         seen = datetime(day.year, day.month, day.day, 6 + d.below(16), d.below(60), d.below(60), tzinfo=UTC)
         activity = 1 + d.poisson(1.3)
         found[day, kind] = G2Signal(
-            day, school, kind, activity, 1 + d.below(min(activity, 3)), "g2" if d.chance(0.75) else "capterra", seen,
+            day, school, kind, activity, 1 + d.below(min(activity, 3)),
+            "g2" if d.chance(0.75) else "capterra", seen,
             d.one(COMPETITORS) if kind in ("comparison", "alternatives_visit") else None,
         )  # fmt: skip
     return [s for s in found.values() if s.day >= regimes.START]
@@ -93,13 +97,14 @@ def g2_signals(seed: int, school: School, at: datetime, share: float) -> list[G2
 
 def of_journey(seed: int, journey: Journey) -> tuple[list[SwanVisit], list[G2Signal]]:
     """What Swan and G2 see of a school that becomes a lead."""
-    signals = (
-        [] if journey.lead.is_repeat else g2_signals(seed, journey.school, journey.lead.created_at, G2_LEAD)
-    )
-    return swan_visits(seed, journey.school, journey.sessions, journey.lead.created_at), signals
+    at = journey.lead.created_at
+    d = Draw(seed, at.toordinal(), "intent:" + journey.lead.lead_id)
+    visits = swan_visits(d, journey.school, journey.sessions, at)
+    return visits, [] if journey.lead.is_repeat else g2_signals(d, journey.school, at, G2_LEAD)
 
 
 def of_prospect(seed: int, prospect: Prospect) -> tuple[list[SwanVisit], list[G2Signal]]:
     """What Swan and G2 see of a school that does not."""
-    return (swan_visits(seed, prospect.school, prospect.sessions, None),
-            g2_signals(seed, prospect.school, prospect.first_seen_at, G2_PROSPECT))  # fmt: skip
+    d = Draw(seed, prospect.first_seen_at.toordinal(), "intent:" + prospect.school.school_id)
+    visits = swan_visits(d, prospect.school, prospect.sessions, None)
+    return visits, g2_signals(d, prospect.school, prospect.first_seen_at, G2_PROSPECT)

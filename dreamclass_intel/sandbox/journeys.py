@@ -6,12 +6,13 @@ never looks at another day's cohort, at the clock or at the scale.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from . import billing, ids, regimes
 from .channels import Tag, tag
 from .model import Contact, Deal, Journey, Lead, ProductEvent, School, Session, Subscription, Trial
-from .rng import R2_A, R2_B, Draw, Weighted
+from .rng import Draw, Weighted, even
 from .schools import COUNTRIES, make_contact, make_school
 from .trials import billing_events, trial_events
 from .visits import CONSENT_DENIED, Visitor, after, client_id, device, moment, session, whole
@@ -27,12 +28,11 @@ WON, LOST = "closedwon", "closedlost"
 _LOST = Weighted([("price", 0.27), ("no_decision", 0.30), ("competitor", 0.18), ("missing_feature", 0.15),
                   ("timing", 0.10)])  # fmt: skip
 _SCORE = {"A": (80, 100), "B": (60, 80), "C": (35, 60), "D": (0, 35)}
-_SPREAD = 0.45  # share of leads whose class is drawn freely; the others are drawn evenly spread over the day
 
 
 def base_school(seed: int, day: int, index: int) -> School:
     """The school of lead `index` of a day, were it not a repeat."""
-    return make_school(seed, day, "lead", index, Draw(seed, day, "quality", index).u())
+    return make_school(seed, day, "lead", index)
 
 
 def _class_at(mix: dict[str, float], u: float) -> tuple[str, float]:
@@ -53,19 +53,19 @@ def cohort(seed: int, day: date) -> tuple[Journey, ...]:
     ordinal = day.toordinal()
     d = Draw(seed, ordinal, "cohort")
     count = max(1, round(d.normal(regimes.LEADS_PER_WEEKDAY[day.weekday()], regimes.LEADS_DAY_SD)))
-    shift_a, shift_b = d.u(), d.u()
     channels = Weighted(list(regimes.lead_shares(day).items()))
-    out = []
-    for index in range(count):
-        channel = channels.at((shift_a + index * R2_A) % 1.0)
-        place = (shift_b + index * R2_B) % 1.0
-        out.append(_journey(seed, day, index, channel, place))
+    out = [_journey(seed, day, index, channels) for index in range(count)]
     return tuple(sorted(out, key=lambda j: (j.lead.created_at, j.lead.lead_id)))
 
 
-def _journey(seed: int, day: date, index: int, channel: str, place: float) -> Journey:
+def _journey(seed: int, day: date, index: int, channels: Weighted[str]) -> Journey:
     ordinal = day.toordinal()
     d = Draw(seed, ordinal, "lead", index)
+
+    def fate(name: str) -> float:
+        return even(d, seed, ordinal, index, name)
+
+    channel = channels.at(fate("source"))
     repeat = d.chance(regimes.REPEAT_SHARE) and day >= regimes.START + timedelta(days=10)
     if repeat:
         back = 5 + d.below(min(120, (day - regimes.START).days - 4))
@@ -74,9 +74,7 @@ def _journey(seed: int, day: date, index: int, channel: str, place: float) -> Jo
         school = base_school(seed, ordinal, index)
     contact = make_contact(school, d, regimes.FREEMAIL_SHARE)
     lead_id = ids.uuid_of("lead", seed, day, index)
-    if d.chance(_SPREAD):
-        place = d.u()
-    lead_class, score = _class_at(regimes.CLASS_MIX[channel], place)
+    lead_class, score = _class_at(regimes.CLASS_MIX[channel], fate("class"))
     created = moment(day, d)
     sign_up = d.chance(regimes.SIGN_UP_SHARE)
     account_id = ids.uuid_of("account", lead_id)
@@ -89,26 +87,28 @@ def _journey(seed: int, day: date, index: int, channel: str, place: float) -> Jo
         trial_start = (
             after(account_at, d, 0.5, 40) if delayed else account_at + timedelta(seconds=5 + d.below(110))
         )
-    has_deal = not repeat and d.chance(regimes.deal_probability(lead_class, day))
+    has_deal = not repeat and fate("deal") < regimes.deal_probability(lead_class, day)
     deal_at = after(created, d, 2, 168) if has_deal else None
     if deal_at is not None and account_at is None:
         account_at = after(deal_at, d, 20, 120)
         trial_start = account_at + timedelta(seconds=30)
-    visitor_sessions, last_client = _visits(d, school, contact, channel, created, sign_up, account_at, account_id,
+    visitor_sessions, last_client = _visits(d, school, contact, channel, created, sign_up, account_at,
+    account_id,
                                             trial_start)  # fmt: skip
     trial: Trial | None = None
     events: tuple[ProductEvent, ...] = ()
     if account_at is not None and trial_start is not None:
-        activates = d.chance(regimes.activation_probability(lead_class, day, trial_start.date()))
-        trial, events = trial_events(d, trial_id, account_id, account_at, trial_start, activates, school.students,
+        activates = fate("activation") < regimes.activation_probability(lead_class, day, trial_start.date())
+        trial, events = trial_events(d, trial_id, account_id, account_at, trial_start, activates,
+        school.students,
                                      last_client)  # fmt: skip
     choice = billing.choose(d, school)
-    deal, pays_at, card = _outcome(d, day, lead_id, lead_class, school, deal_at, trial, choice, repeat)
+    deal, pays_at, card = _outcome(d, day, lead_id, lead_class, school, deal_at, trial, choice, repeat, fate)
     subs: tuple[Subscription, ...] = ()
     invoices: tuple = ()
     if trial is not None and (pays_at is not None or card):
         subs, invoices = billing.subscriptions(
-            d, school, account_id, choice, pays_at, trial if card else None
+            d, fate("churn"), school, account_id, choice, pays_at, trial if card else None
         )
         events += tuple(billing_events(d, trial, subs))
     reclass = None
@@ -117,26 +117,29 @@ def _journey(seed: int, day: date, index: int, channel: str, place: float) -> Jo
         worst, best = _SCORE[near]
         reclass = (near, round(d.between(worst, best - 0.01), 3), created + timedelta(days=d.between(3, 20)))
     # The converting session carries the lead's tags, so the two can never disagree.
-    source, medium, campaign = next((s.source, s.medium, s.campaign) for s in visitor_sessions if s.started_at <= created
+    source, medium, campaign = next((s.source, s.medium,
+    s.campaign) for s in visitor_sessions if s.started_at <= created
                                     and (s.ended_at >= created))  # fmt: skip
     lead = Lead(
-        lead_id, school.school_id, created, source, medium, campaign, channel, "sign_up" if sign_up else "demo_request",
+        lead_id, school.school_id, created, source, medium, campaign, channel,
+        "sign_up" if sign_up else "demo_request",
         contact.email, account_id if account_at is not None else None, account_at, lead_class, score,
-        reclass[0] if reclass else None, reclass[1] if reclass else None, reclass[2] if reclass else None, repeat,
+        reclass[0] if reclass else None, reclass[1] if reclass else None, reclass[2] if reclass else None,
+        repeat,
     )  # fmt: skip
     return Journey(school, contact, lead, trial, events, subs, invoices, deal, visitor_sessions)
 
 
 def _outcome(d: Draw, day: date, lead_id: str, lead_class: str, school: School, deal_at: datetime | None,
              trial: Trial | None, choice: tuple[str, int, str, str], repeat: bool,
+    fate: Callable[[str], float],
              ) -> tuple[Deal | None, datetime | None, bool]:  # fmt: skip
-    """The deal if any, when the school starts to pay if it does, and whether a card was given at trial start."""
+    """The deal, when the school starts to pay, and whether a card was given at trial start."""
     activated = trial is not None and trial.activated_at is not None
     if deal_at is None:
         if trial is None or repeat:
             return None, None, False
-        lift = regimes.activation_lift(activated, trial.started_at.date())
-        if d.chance(regimes.self_serve_probability(lead_class, day) * lift):
+        if d.chance(regimes.self_serve_probability(lead_class, activated, day, trial.started_at.date())):
             if d.chance(0.5):
                 return None, trial.ends_at, True
             return None, after(trial.started_at, d, 24 * 4, 24 * 21), False
@@ -147,17 +150,19 @@ def _outcome(d: Draw, day: date, lead_id: str, lead_class: str, school: School, 
     if closed.weekday() >= 5:
         closed += timedelta(days=7 - closed.weekday())
     closed = whole(closed.replace(hour=8 + d.below(10)))
-    p = regimes.win_probability(lead_class, day, closed.date())
-    p *= regimes.activation_lift(activated, trial.started_at.date())
-    won = d.chance(min(p, 0.97))
+    won = fate("win") < regimes.win_probability(
+        lead_class, activated, day, trial.started_at.date(), closed.date()
+    )
     reached = len(OPEN_STAGES) if won else 1 + d.below(len(OPEN_STAGES))
     marks = sorted(d.u() for _ in range(reached - 1))
     entered = [deal_at, *(whole(deal_at + (closed - deal_at) * m) for m in marks)]
     stages = [*zip(OPEN_STAGES, entered, strict=False), (WON if won else LOST, closed)]
     kind = {"year": "annual", "month": "monthly"}[choice[2]]
     deal = Deal(
-        ids.hubspot_deal_id(lead_id), school.school_id, lead_id, f"{school.name} - {choice[0].title()} {kind}", deal_at,
-        PIPELINE, tuple(stages), billing.first_year_minor(choice, deal_at.date()), choice[3], "won" if won else "lost",
+        ids.hubspot_deal_id(lead_id), school.school_id, lead_id,
+        f"{school.name} - {choice[0].title()} {kind}", deal_at,
+        PIPELINE, tuple(stages), billing.first_year_minor(choice, deal_at.date()), choice[3],
+        "won" if won else "lost",
         closed, None if won else d.pick(_LOST), d.one(OWNERS),
     )  # fmt: skip
     return deal, after(closed, d, 1, 40) if won else None, False
@@ -187,7 +192,8 @@ def _visits(d: Draw, school: School, contact: Contact, channel: str, created: da
     for index, at in enumerate([*starts, *later]):
         if who is None or index == switch:
             number = 0
-            who = Visitor(client_id(at, d) if consent else None, device(d), school.country, school.city, language,
+            who = Visitor(client_id(at, d) if consent else None, device(d), school.country, school.city,
+            language,
                           school.school_id)  # fmt: skip
         number += 1
         goal: tuple[tuple[int, str, str], ...] = ()

@@ -1,7 +1,8 @@
 """The MRR ledger: every movement of every paying school, exact to a fraction of a cent.
 
 Lives here: the truth that revenue models are checked against. Entries are `Fraction`s of minor units in the
-subscription's own currency (annual prices / 12 are not whole cents); nothing is rounded and nothing is converted.
+subscription's own currency (annual prices / 12 are not whole cents); nothing is rounded and nothing is
+converted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def movements(journey: Journey) -> list[LedgerEntry]:
                 movement = "churn"
             else:
                 movement = "expansion" if now > held else "contraction"
-            out.append(LedgerEntry(change.at, journey.school.school_id, sub.customer_id, sub.subscription_id, movement,
+            out.append(LedgerEntry(change.at, journey.school.school_id, sub.customer_id, sub.subscription_id,
+                movement,
                                    now - held, change.currency, now))  # fmt: skip
             held, ever = now, True
     return out

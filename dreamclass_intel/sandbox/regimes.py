@@ -1,8 +1,9 @@
 """Process parameters over time, and the planted shifts as a declared list.
 
 Lives here: every rate, share and hazard of the company as a function of the date. Everything not named in
-`SHIFTS` is stationary. A rate that depends on a lead's class or a trial's activation is divided by its mean under
-the mix of the day (`normalised`), so that a shift of the mix moves only the metric it is declared to move.
+`SHIFTS` is stationary. A rate that depends on a lead's class or a trial's activation is divided by its mean
+under the mix of the day (`normalised`), so that a shift of the mix moves only the metric it is declared to
+move.
 """
 
 from __future__ import annotations
@@ -47,8 +48,10 @@ class Shift:
 SHIFTS: tuple[Shift, ...] = (
     Shift("A", "activation_improvement", ("activation_rate",), date(2025, 2, 3), date(2026, 3, 2), 0.38, 0.58,
           "share of trials, by trial start", "A better onboarding; conversion is unchanged."),
-    Shift("B", "organic_collapse", ("sessions", "organic_sessions", "sign_up_rate"), date(2025, 4, 7), None, 1.0,
-          0.45, "factor on anonymous organic-search sessions", "A search ranking loss; leads are unaffected, so "
+    Shift("B", "organic_collapse", ("sessions", "organic_sessions", "sign_up_rate"), date(2025, 4, 7), None,
+    1.0,
+          0.45, "factor on anonymous organic-search sessions",
+          "A search ranking loss; leads are unaffected, so "
           "sign-ups per session rise."),
     Shift("C", "lqi_source_mix", ("lqi",), date(2025, 6, 2), date(2025, 8, 25), 0.08, 0.45,
           "share of leads from paid_social", "A paid-social campaign displaces other sources; LQI falls by "
@@ -58,7 +61,8 @@ SHIFTS: tuple[Shift, ...] = (
     Shift("E", "churn_spike", ("churned_customers", "churned_mrr", "net_new_mrr"), date(2025, 10, 6),
           date(2025, 11, 3), 1.0, 9.0, "customers leaving a week", "A bad release drives customers away."),
     Shift("F", "win_rate_fall", ("win_rate", "new_customers", "new_mrr", "net_new_mrr"), date(2025, 11, 10),
-          date(2026, 1, 26), 0.30, 0.08, "share of decided deals, by decision date", "A competitor undercuts."),
+          date(2026, 1, 26), 0.30, 0.08, "share of decided deals, by decision date",
+          "A competitor undercuts."),
     Shift("G", "lqi_source_mix_again", ("lqi",), date(2025, 12, 29), date(2026, 3, 23), 0.08, 0.45,
           "share of leads from paid_social", "The paid-social campaign of C is repeated."),
     Shift("H", "activation_drop", ("activation_rate",), date(2026, 3, 2), None, 0.58, 0.36,
@@ -72,7 +76,7 @@ def active(shift_id: str, day: date) -> bool:
     return BY_ID[shift_id].active(day)
 
 
-# --- leads -----------------------------------------------------------------------------------------------------
+# --- leads --------------------------------------------------------------------------------------
 LEADS_PER_WEEKDAY = (10.4, 10.6, 10.6, 10.3, 9.5, 5.0, 5.2)  # Monday first; 61.6 a week
 LEADS_DAY_SD = 1.4
 SIGN_UP_SHARE = 0.66  # of leads; the others ask for a demonstration
@@ -132,7 +136,7 @@ def normalised(factors: dict[str, float], lead_class: str, day: date) -> float:
     return factors[lead_class] / sum(factors[c] * p for c, p in class_mix(day).items())
 
 
-# --- trials, deals, conversion -----------------------------------------------------------------------------------
+# --- trials, deals, conversion ------------------------------------------------------------------
 _ACTIVATION_BY_CLASS = {"A": 1.25, "B": 1.12, "C": 0.98, "D": 0.80}
 _DEAL_BY_CLASS = {"A": 2.6, "B": 1.6, "C": 0.68, "D": 0.08}
 _WIN_BY_CLASS = {"A": 1.35, "B": 1.0, "C": 0.68, "D": 0.3}
@@ -156,11 +160,16 @@ def activation_probability(lead_class: str, lead_day: date, trial_day: date) -> 
     return min(activation_rate(trial_day) * normalised(_ACTIVATION_BY_CLASS, lead_class, lead_day), 0.95)
 
 
-def activation_lift(activated: bool, trial_day: date) -> float:
-    """Factor on conversion for (not) having activated; its mean over trials is 1 on any day."""
-    rate = activation_rate(trial_day)
-    yes, no = 1.35, 0.8
-    return (yes if activated else no) / (rate * yes + (1 - rate) * no)
+_LIFT = {True: 1.35, False: 0.80}  # on conversion, for having activated or not
+
+
+def _mean_lift(factors: dict[str, float], pool: dict[str, float], lead_day: date, trial_day: date) -> float:
+    """Mean of factor x activation lift over a pool of classes: a rate divided by it stays what it is."""
+    total = 0.0
+    for name in CLASSES:
+        p = activation_probability(name, lead_day, trial_day)
+        total += pool[name] * factors[name] * (p * _LIFT[True] + (1 - p) * _LIFT[False])
+    return total / sum(pool.values())
 
 
 def deal_probability(lead_class: str, day: date) -> float:
@@ -173,20 +182,25 @@ def win_rate(day: date) -> float:
     return BY_ID["F"].after if active("F", day) else BASE_WIN_RATE
 
 
-def win_probability(lead_class: str, lead_day: date, decided: date) -> float:
-    """Probability that a deal decided on `decided` is won (before the activation lift)."""
+def win_probability(
+    lead_class: str, activated: bool, lead_day: date, trial_day: date, decided: date
+) -> float:
+    """Probability that a deal decided on `decided` is won; its mean over deals is `win_rate(decided)`."""
     mix = class_mix(lead_day)
-    deals = {c: mix[c] * _DEAL_BY_CLASS[c] for c in CLASSES}
-    mean = sum(deals[c] * _WIN_BY_CLASS[c] for c in CLASSES) / sum(deals.values())
-    return min(win_rate(decided) * _WIN_BY_CLASS[lead_class] / mean, 0.95)
+    pool = {c: mix[c] * _DEAL_BY_CLASS[c] for c in CLASSES}
+    mean = _mean_lift(_WIN_BY_CLASS, pool, lead_day, trial_day)
+    return min(win_rate(decided) * _WIN_BY_CLASS[lead_class] * _LIFT[activated] / mean, 0.95)
 
 
-def self_serve_probability(lead_class: str, day: date) -> float:
-    """Probability that a sign-up without a deal subscribes by itself (before the activation lift)."""
-    return min(SELF_SERVE_SHARE * normalised(_SELF_BY_CLASS, lead_class, day), 0.9)
+def self_serve_probability(lead_class: str, activated: bool, lead_day: date, trial_day: date) -> float:
+    """Probability that a sign-up without a deal subscribes by itself."""
+    mix = class_mix(lead_day)
+    pool = {c: mix[c] * (1 - deal_probability(c, lead_day)) for c in CLASSES}
+    mean = _mean_lift(_SELF_BY_CLASS, pool, lead_day, trial_day)
+    return min(SELF_SERVE_SHARE * _SELF_BY_CLASS[lead_class] * _LIFT[activated] / mean, 0.9)
 
 
-# --- revenue -----------------------------------------------------------------------------------------------------
+# --- revenue ------------------------------------------------------------------------------------
 CHURN_WEEKLY = 1.0  # customers leaving a week, whatever the size of the base
 EXPAND_WEEKLY = 2.5  # customers expanding a week: their MRR about balances churn and contraction
 CONTRACT_WEEKLY = 0.35
@@ -218,7 +232,7 @@ def churn_weekly(day: date) -> float:
 
 @lru_cache(maxsize=4)
 def cumulative_hazard(kind: str) -> tuple[float, ...]:
-    """Cumulative per-customer hazard of `churn`, `expand` or `contract` at the start of each day from START."""
+    """Cumulative hazard per customer of `churn`, `expand` or `contract` at the start of each day."""
     base, total, out = expected_base(), 0.0, []
     for index in range((HORIZON - START).days + 1):
         out.append(total)
@@ -229,7 +243,7 @@ def cumulative_hazard(kind: str) -> tuple[float, ...]:
     return tuple(out)
 
 
-# --- traffic -----------------------------------------------------------------------------------------------------
+# --- traffic ------------------------------------------------------------------------------------
 ANONYMOUS_PER_DAY = (
     440.0  # sessions of people who never leave an address, at scale 1 (about 60 more are known)
 )

@@ -44,29 +44,45 @@ _EN_LAST = (
 _EL_FIRST = "Andri Danae Eirini Foteini Kyriakos Lefteris Myrto Nefeli Orestis Stavri Thalia Vasilis"
 _EL_LAST = "Anemidis Dimopoulakos Fotakidis Kalamaras Lagoudis Mavrelis Nerantzis Palaiakis Rodakis Thymaris"
 COUNTRIES = {c.iso: c for c in (
-    _c("US", "United States", "com com com org net", "LLC|Inc.|Corp", "Austin/TX,Denver/CO,Portland/OR,Tampa/FL,"
-       "Columbus/OH,San Diego/CA,Raleigh/NC,Madison/WI,Boise/ID,Albany/NY,Tucson/AZ,Omaha/NE", "Maple Ave,Oak St,"
+    _c("US", "United States", "com com com org net", "LLC|Inc.|Corp",
+    "Austin/TX,Denver/CO,Portland/OR,Tampa/FL,"
+       "Columbus/OH,San Diego/CA,Raleigh/NC,Madison/WI,Boise/ID,Albany/NY,Tucson/AZ,Omaha/NE",
+       "Maple Ave,Oak St,"
        "Main St,Cedar Ln,2nd Street,Lakeview Blvd,Union St", _EN_FIRST, _EN_LAST, "en-us"),
-    _c("GB", "United Kingdom", "co.uk co.uk org.uk com", "Ltd|Limited|CIC", "Leeds/,Bristol/,Norwich/,Exeter/,"
+    _c("GB", "United Kingdom", "co.uk co.uk org.uk com", "Ltd|Limited|CIC",
+    "Leeds/,Bristol/,Norwich/,Exeter/,"
        "Glasgow/,Cardiff/,York/,Brighton/,Derby/", "High Street,Station Road,Church Lane,Mill Road,Park Row",
        _EN_FIRST, _EN_LAST, "en-gb"),
-    _c("GR", "Greece", "gr gr com.gr edu.gr", "IKE|OE|EPE|AE", "Athina/,Thessaloniki/,Patra/,Irakleio/,Larisa/,"
-       "Volos/,Ioannina/,Chania/", "Ermou,Tsimiski,Egnatia,Kanari,Venizelou,Korai", _EL_FIRST, _EL_LAST, "el-gr"),
-    _c("IE", "Ireland", "ie ie com", "Ltd|CLG|DAC", "Dublin/,Cork/,Galway/,Limerick/,Waterford/", "Main Street,"
-       "Bridge Street,Quay Street,Abbey Road", "Aoibhe Cillian Darragh Eabha Fiadh Iarla Niamh Oisin Roisin Tadhg",
+    _c("GR", "Greece", "gr gr com.gr edu.gr", "IKE|OE|EPE|AE",
+    "Athina/,Thessaloniki/,Patra/,Irakleio/,Larisa/,"
+       "Volos/,Ioannina/,Chania/", "Ermou,Tsimiski,Egnatia,Kanari,Venizelou,Korai", _EL_FIRST, _EL_LAST,
+       "el-gr"),
+    _c("IE", "Ireland", "ie ie com", "Ltd|CLG|DAC", "Dublin/,Cork/,Galway/,Limerick/,Waterford/",
+    "Main Street,"
+       "Bridge Street,Quay Street,Abbey Road",
+       "Aoibhe Cillian Darragh Eabha Fiadh Iarla Niamh Oisin Roisin Tadhg",
        "Ballagh Corrigane Dunleary Fennelly Glasheen Kilbranagh Lismorgan Rathgoole", "en-ie"),
-    _c("DE", "Germany", "de de de com", "GmbH|UG|e.V.|gGmbH", "Köln/,Leipzig/,Freiburg/,Nürnberg/,Kassel/,Mainz/,"
-       "Münster/,Rostock/", "Hauptstraße,Bahnhofstraße,Lindenweg,Schulgasse,Gartenstraße", "Anke Birte Dirk Elke "
-       "Falk Gesa Heiko Imke Jörg Katrin Lüder Maike", "Auerbrink Bachstedt Dornhöfer Eschweil Feldkamp Grünthal "
+    _c("DE", "Germany", "de de de com", "GmbH|UG|e.V.|gGmbH",
+    "Köln/,Leipzig/,Freiburg/,Nürnberg/,Kassel/,Mainz/,"
+       "Münster/,Rostock/", "Hauptstraße,Bahnhofstraße,Lindenweg,Schulgasse,Gartenstraße",
+       "Anke Birte Dirk Elke "
+       "Falk Gesa Heiko Imke Jörg Katrin Lüder Maike",
+       "Auerbrink Bachstedt Dornhöfer Eschweil Feldkamp Grünthal "
        "Hohlweg Kaltenau Lindhorst Möhlbach", "de-de"),
-    _c("CY", "Cyprus", "com.cy com.cy cy com", "Ltd|Limited", "Lefkosia/,Lemesos/,Larnaka/,Pafos/", "Makariou,"
+    _c("CY", "Cyprus", "com.cy com.cy cy com", "Ltd|Limited", "Lefkosia/,Lemesos/,Larnaka/,Pafos/",
+    "Makariou,"
        "Ledras,Anexartisias,Griva Digeni", _EL_FIRST, _EL_LAST, "el-cy"),
-    _c("CA", "Canada", "ca ca com", "Inc.|Ltd.|Corp.", "Halifax/NS,Calgary/AB,Ottawa/ON,Victoria/BC,Winnipeg/MB,"
-       "Québec/QC,Kingston/ON", "King Street,Queen St W,Wellington Ave,Rue Principale", _EN_FIRST, _EN_LAST, "en-ca"),
-    _c("AU", "Australia", "com.au com.au edu.au au", "Pty Ltd|Inc", "Hobart/TAS,Geelong/VIC,Cairns/QLD,Perth/WA,"
-       "Newcastle/NSW,Adelaide/SA", "George Street,Collins St,Elizabeth St,Murray Rd", _EN_FIRST, _EN_LAST, "en-au"),
+    _c("CA", "Canada", "ca ca com", "Inc.|Ltd.|Corp.",
+    "Halifax/NS,Calgary/AB,Ottawa/ON,Victoria/BC,Winnipeg/MB,"
+       "Québec/QC,Kingston/ON", "King Street,Queen St W,Wellington Ave,Rue Principale", _EN_FIRST, _EN_LAST,
+       "en-ca"),
+    _c("AU", "Australia", "com.au com.au edu.au au", "Pty Ltd|Inc",
+    "Hobart/TAS,Geelong/VIC,Cairns/QLD,Perth/WA,"
+       "Newcastle/NSW,Adelaide/SA", "George Street,Collins St,Elizabeth St,Murray Rd", _EN_FIRST, _EN_LAST,
+       "en-au"),
     _c("ES", "Spain", "es es com cat", "S.L.|S.L.U.|S. Coop.", "Valencia/,Sevilla/,Zaragoza/,Girona/,Bilbao/",
-       "Calle Mayor,Avenida del Puerto,Plaza Nueva,Calle Real", "Abril Breixo Candela Dario Estrella Gael Iria Leire",
+       "Calle Mayor,Avenida del Puerto,Plaza Nueva,Calle Real",
+       "Abril Breixo Candela Dario Estrella Gael Iria Leire",
        "Almendrales Bosquemar Cantovera Dehesilla Fuenlana Olmedares", "es-es"),
     _c("NL", "Netherlands", "nl nl eu", "B.V.|Stichting|VOF", "Utrecht/,Groningen/,Breda/,Haarlem/,Zwolle/",
        "Dorpsstraat,Kerkweg,Molenlaan,Nieuwe Gracht", "Anouk Bram Doutzen Fenna Gijs Jorrit Loes Maartje",
@@ -92,10 +108,14 @@ _KINDS = {
     "vocational": ("Institute", "Training College", "Vocational Institute", "Technical Academy"),
     "after_school": ("After School Club", "Kids Club", "Enrichment Program", "Saturday School"),
 }
-_LEFT = ("Bright", "Harbour", "Silver", "North", "Blue", "Golden", "Open", "River", "Stone", "Clear", "Green", "High",
-         "Amber", "Cedar", "Lumen", "Nova", "Aster", "Kite", "Willow", "Orion", "Helio", "Meridian", "Olive", "Coral",
-         "Summit", "Violet", "Juniper", "Polar", "Echo", "Zephyr", "Marble", "Copper", "Saffron", "Indigo")  # fmt: skip
-_RIGHT = ("field", "bridge", "path", "gate", "wood", "well", "view", "mont", "dale", "crest", "leaf", "spring", "light",
+_LEFT = ("Bright", "Harbour", "Silver", "North", "Blue", "Golden", "Open", "River", "Stone", "Clear",
+"Green", "High",
+         "Amber", "Cedar", "Lumen", "Nova", "Aster", "Kite", "Willow", "Orion", "Helio", "Meridian", "Olive",
+         "Coral",
+         "Summit", "Violet", "Juniper", "Polar", "Echo", "Zephyr", "Marble", "Copper", "Saffron",
+         "Indigo")  # fmt: skip
+_RIGHT = ("field", "bridge", "path", "gate", "wood", "well", "view", "mont", "dale", "crest", "leaf",
+"spring", "light",
           "port", "brook", "star", "nest", "point", "haven", "bloom", "tree", "shore")  # fmt: skip
 _PREFIX = ("", "", "", "", "The ", "Little ", "New ", "St. ", "Royal ")
 _ROLES = Weighted(
@@ -103,7 +123,8 @@ _ROLES = Weighted(
 )
 FREEMAIL = Weighted([("gmail.com", 0.58), ("yahoo.com", 0.12), ("hotmail.com", 0.10), ("outlook.com", 0.12),
                      ("icloud.com", 0.04), ("gmx.de", 0.02), ("yahoo.gr", 0.02)])  # fmt: skip
-_DIAL = {"US": "1", "GB": "44", "GR": "30", "IE": "353", "DE": "49", "CY": "357", "CA": "1", "AU": "61", "ES": "34",
+_DIAL = {"US": "1", "GB": "44", "GR": "30", "IE": "353", "DE": "49", "CY": "357", "CA": "1", "AU": "61",
+"ES": "34",
          "NL": "31"}  # fmt: skip
 
 
@@ -119,7 +140,8 @@ def _slug(text: str) -> str:
 
 def _postcode(iso: str, d: Draw) -> str:
     if iso == "GB":
-        return f"{d.one('BLNEGCYD')}{d.one('SRXDA')}{1 + d.below(19)} {1 + d.below(9)}{d.one('ABDEFH')}{d.one('JLNPQ')}"
+        outward = f"{d.one('BLNEGCYD')}{d.one('SRXDA')}{1 + d.below(19)}"
+        return f"{outward} {1 + d.below(9)}{d.one('ABDEFH')}{d.one('JLNPQ')}"
     if iso == "CA":
         return f"{d.one('BKLMTRV')}{d.below(10)}{d.one('ABCEGH')} {d.below(10)}{d.one('JKLMN')}{d.below(10)}"
     digits = {"CY": 4, "AU": 4}.get(iso, 5)
@@ -137,9 +159,10 @@ def _phone(iso: str, d: Draw) -> str:
     return f"+{_DIAL[iso]}{2 + d.below(6)}{d.below(10**8):08d}"
 
 
-def make_school(seed: int, day: int, stream_name: str, index: int, quality: float) -> School:
+def make_school(seed: int, day: int, stream_name: str, index: int) -> School:
     """School `index` of a stream of a day: a pure function of its arguments."""
     d = Draw(seed, day, "school:" + stream_name, index)
+    quality = round(d.u(), 4)
     country = COUNTRIES[d.pick(_COUNTRY)]
     vertical = d.pick(_VERTICAL)
     root = d.one(_LEFT) + d.one(_RIGHT) if d.chance(0.7) else f"{d.one(_LEFT)} {d.one(_RIGHT).capitalize()}"
@@ -174,10 +197,12 @@ def make_school(seed: int, day: int, stream_name: str, index: int, quality: floa
         website = f"https://www.facebook.com/{slug}.{_slug(city)}"
     students = min(max(int(d.lognormal(110, 0.75)), 8), 2500)
     return School(
-        school_id=f"sch_{ids.base62(12, 'school', seed, day, stream_name, index)}", name=name, legal_name=legal,
+        school_id=f"sch_{ids.base62(12, 'school', seed, day, stream_name, index)}", name=name,
+        legal_name=legal,
         country=country.iso, city=city, region=region, postcode=_postcode(country.iso, d),
         street=f"{1 + d.below(220)} {d.one(country.streets)}", phone=_phone(country.iso, d), domain=domain,
-        website=website, vertical=vertical, students=students, employees=max(2, int(students / d.between(7, 16))),
+        website=website, vertical=vertical, students=students, employees=max(2, int(students / d.between(7,
+        16))),
         quality=quality,
     )  # fmt: skip
 

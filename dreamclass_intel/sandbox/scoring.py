@@ -78,8 +78,10 @@ def run(seed: int, index: int, version: int, created: datetime, completed: datet
     value = lqi(classes)
     return ScoringRun(
         run_id(seed, index, version), index, start, end, "completed" if done else "running", version,
-        run_id(seed, index, version - 1) if version > 1 else None, regimes.MODEL_VERSION, regimes.WEIGHTS_VERSION, created,
-        completed if done else None, completed if done else created, str(value) if done and value is not None else None,
+        run_id(seed, index, version - 1) if version > 1 else None, regimes.MODEL_VERSION,
+        regimes.WEIGHTS_VERSION, created,
+        completed if done else None, completed if done else created,
+        str(value) if done and value is not None else None,
         len(leads) if done else 0, {c: classes.count(c) if done else 0 for c in regimes.CLASSES},
     )  # fmt: skip
 
@@ -96,7 +98,8 @@ def scores(item: ScoringRun, leads: Sequence[Journey]) -> list[LeadScore]:
         at = item.created_at + (item.completed_at - item.created_at) * (n + 1) / (len(leads) + 1)
         known = lead.account_created_at is not None and lead.account_created_at <= item.created_at
         out.append(LeadScore(
-            first + n, item.run_id, lead.lead_id, name, f"{score:.3f}", lead.account_id if known else None, lead.email,
+            first + n, item.run_id, lead.lead_id, name, f"{score:.3f}", lead.account_id if known else None,
+            lead.email,
             lead.source, lead.medium, lead.campaign, at, at,
         ))  # fmt: skip
     return out

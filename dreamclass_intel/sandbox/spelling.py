@@ -1,7 +1,7 @@
 """Each vendor's partial, differently-spelt view of a school.
 
-Lives here: how humans and enrichment services write a school down. A view is a pure function of (school, vendor
-record), so a record always reads the same.
+Lives here: how humans and enrichment services write a school down. A view is a pure function of (school,
+vendor record), so a record always reads the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ VENDORS = ("stripe", "chartmogul", "hubspot", "swan", "g2", "product")
 NO_DOMAIN = {"stripe": 1.0, "chartmogul": 0.12, "hubspot": 0.10, "swan": 0.0, "g2": 0.10, "product": 0.10}
 _SHORT = (("School of Languages", "Lang. School"), ("Language School", "Lang School"), ("Academy", "Acad."),
           ("Conservatory", "Cons."), ("Institute", "Inst."), ("International", "Intl"), ("Learning Center",
-          "Learning Ctr"), ("Centre", "Ctr"), ("Saint", "St"), ("St.", "Saint"), ("School", "Sch."))  # fmt: skip
+          "Learning Ctr"), ("Centre", "Ctr"), ("Saint", "St"), ("St.", "Saint"), ("School",
+          "Sch."))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def view(school: School, vendor: str, record: int = 1) -> VendorView:
         street, postcode = None, None
         phone = phone if d.chance(0.3) else ""
     return VendorView(
-        vendor, name, domain, website, school.country, COUNTRIES[school.country].name, school.region, city, postcode,
+        vendor, name, domain, website, school.country, COUNTRIES[school.country].name, school.region, city,
+        postcode,
         street, phone or None, school.vertical, employees,
     )  # fmt: skip

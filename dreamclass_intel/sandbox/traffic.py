@@ -1,23 +1,23 @@
 """Anonymous web traffic: the sessions of people who never leave an address, one reporting day at a time.
 
-Lives here: how many come and who comes back. A day is a pure function of (seed, date, scale) and nothing is kept.
+Lives here: how many come and who comes back. A day is a pure function of (seed, date, scale) and nothing is
+kept.
 """
 
 from __future__ import annotations
 
+import bisect
+import math
 from datetime import UTC, date, datetime, time, timedelta
 
-import numpy as np
-
 from . import regimes
-from .model import Session
-from .rng import Draw, Weighted, crc, stream
+from .model import Session, ShardVersion
+from .rng import Draw, Weighted, crc
 from .schools import COUNTRIES, COUNTRY_TABLE
-from .visits import CONSENT_DENIED, Device, Visitor, device, session
+from .visits import CONSENT_DENIED, DEVICES, Visitor, session
 
 RETURNING = 0.26
 MEMORY_DAYS = 20
-_COUNTRIES = [(COUNTRIES[iso], iso) for iso in COUNTRY_TABLE.items]
 
 
 def day_bounds(day: date) -> tuple[datetime, datetime]:
@@ -31,13 +31,18 @@ def local_day(at: datetime) -> date:
     return at.astimezone(regimes.ZONE).date()
 
 
-def _profile() -> np.ndarray:
-    weights = np.array([2, 1, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 8, 8, 9, 9, 9, 9, 8, 7, 7, 7, 6, 4], dtype=float)
-    return np.concatenate([[0.0], np.cumsum(weights) / weights.sum()])
+def _profile() -> list[float]:
+    weights = (2, 1, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 8, 8, 9, 9, 9, 9, 8, 7, 7, 7, 6, 4)
+    return [sum(weights[:hour]) / sum(weights) for hour in range(25)]
 
 
 _CUM = _profile()
-_HOURS = np.arange(25) / 24.0
+
+
+def _share_of_day(quantile: float) -> float:
+    """The inverse of the cumulative profile of the hours, linear inside an hour."""
+    hour = min(bisect.bisect_right(_CUM, quantile), 24) - 1
+    return (hour + (quantile - _CUM[hour]) / (_CUM[hour + 1] - _CUM[hour])) / 24
 
 
 def _mix(value: int) -> int:
@@ -57,28 +62,16 @@ def _visitor(seed: int, day: date, index: int) -> tuple[Visitor, datetime]:
     )
     start, end = day_bounds_cached(day)
     quantile = (key & 0xFFFFF) / 0x100000
-    share = float(np.interp(quantile, _CUM, _HOURS))
+    share = _share_of_day(quantile)
     seen = start + timedelta(seconds=int(share * (end - start).total_seconds()))
     more = _mix(key)
-    kind = device(_Fixed((more & 0xFFFF) / 0x10000))
+    kind = DEVICES.at((more & 0xFFFF) / 0x10000)
     iso = COUNTRY_TABLE.at(((more >> 16) & 0xFFFF) / 0x10000)
     country = COUNTRIES[iso]
     city = country.cities[((more >> 32) & 0xFF) % len(country.cities)][0]
     consent = ((more >> 40) & 0xFFFF) / 0x10000 >= CONSENT_DENIED
     client = f"{100000000 + (key >> 24) % 2047483647}.{int(seen.timestamp())}" if consent else None
     return Visitor(client, kind, iso, city, country.language, None), seen
-
-
-class _Fixed(Draw):
-    """A draw that always gives one number."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: float):
-        self._value = value
-
-    def u(self) -> float:
-        return self._value
 
 
 _BOUNDS: dict[date, tuple[datetime, datetime]] = {}
@@ -100,10 +93,9 @@ def expected(day: date, scale: float) -> float:
 
 def anonymous_sessions(seed: int, day: date, scale: float) -> list[Session]:
     """The anonymous sessions that start on a reporting day, in order of time."""
-    g = stream(seed, day.toordinal(), "traffic")
-    noise = float(np.exp(regimes.TRAFFIC_DAY_SD * g.standard_normal()))
-    count = max(1, round(expected(day, scale) * noise))
     d = Draw(seed, day.toordinal(), "sessions")
+    noise = math.exp(regimes.TRAFFIC_DAY_SD * d.normal())
+    count = max(1, round(expected(day, scale) * noise))
     channels = Weighted(list(regimes.traffic_shares(day).items()))
     start, end = day_bounds_cached(day)
     length = (end - start).total_seconds()
@@ -117,7 +109,7 @@ def anonymous_sessions(seed: int, day: date, scale: float) -> list[Session]:
                 pool = max(1, int(expected(past, scale) * 0.6))
                 who, _ = _visitor(seed, past, d.below(pool))
                 number = 2 + d.below(3)
-                at = start + timedelta(seconds=int(float(np.interp(d.u(), _CUM, _HOURS)) * length))
+                at = start + timedelta(seconds=int(_share_of_day(d.u()) * length))
         if at is None:
             who, at = _visitor(seed, day, index)
         if who.client_id is not None:
@@ -132,9 +124,13 @@ def anonymous_sessions(seed: int, day: date, scale: float) -> list[Session]:
             if d.chance(0.5)
             else channels.at(d.u())
         )
-        out.append(session(d, who, number, at, channel, 1.75))
+        out.append(session(d, who, number, at, channel, 1.62))
     out.sort(key=lambda s: (s.started_at, s.client_id or ""))
     return out
 
 
-__all__ = ["Device", "anonymous_sessions", "day_bounds", "expected", "local_day"]
+def shard_versions(day: date) -> list[ShardVersion]:
+    """The publications of a reporting day's shard: the next afternoon, then twice more with late hits."""
+    first = datetime.combine(day + timedelta(days=1), time(14), UTC)
+    first += timedelta(minutes=(day.toordinal() * 37) % 97)
+    return [ShardVersion(n + 1, first + timedelta(days=n), n) for n in range(3)]

@@ -1,7 +1,8 @@
 """Product accounts: trials, activation and every backend event (contract dreamclass-events/1).
 
 Lives here: what happens inside the product. Activation = a class, at least five students (by
-`properties.count`, never by number of events) and a teacher, all by a user, within 7 days of the trial's start.
+`properties.count`, never by number of events) and a teacher, all by a user, within 7 days of the trial's
+start.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ ACTIVATION_DAYS = 7
 ACTIVATION_STUDENTS = 5
 TRIAL_EVENT_DAYS = 30
 LATE_SHARE = 0.02
-USAGE_WEEKLY = 2.3
+USAGE_WEEKLY = 2.1
 _USAGE = Weighted([("attendance_recorded", 0.34), ("feature_used", 0.24), ("payment_recorded", 0.12),
                    ("fee_created", 0.08), ("student_enrolled", 0.10), ("email_invitation_sent", 0.07),
                    ("invitation_accepted", 0.05)])  # fmt: skip
 _FEATURES = ("gradebook", "calendar", "reports", "messaging", "admission_form", "timetable", "library")
-# What a trial that does not activate in time gets done: nothing, class, few students, no teacher, all but late.
+# What a trial that does not activate in time gets done (late = all three, but after seven days).
 _FAILURES = Weighted(
     [("nothing", 0.36), ("class", 0.28), ("few_students", 0.18), ("no_teacher", 0.12), ("late", 0.06)]
 )
@@ -51,27 +52,32 @@ class Recorder:
         session = f"s_{self.account_id[:8]}{int(at.timestamp()) // 1800:x}" if actor == "user" else None
         self.events.append(ProductEvent(
             ids.uuid7(at, int(d.u() * (1 << 53)) << 21 | int(d.u() * (1 << 21))), name, self.account_id, user,
-            role if actor == "user" else None, actor, session, self.client_id if actor == "user" else None, at,
+            role if actor == "user" else None, actor, session, self.client_id if actor == "user" else None,
+            at,
             received, source, is_test, properties or {},
         ))  # fmt: skip
         return at
 
     def students(self, at: datetime, wanted: int) -> datetime:
-        """Add `wanted` students, by hand or by an import; returns when the last was there."""
+        """Add `wanted` students, by hand or by an import; returns when the fifth (or last) was there."""
         d = self.d
         if wanted >= ACTIVATION_STUDENTS and d.chance(0.7):
-            return self.add(at, "student_added", {"count": wanted, "import_id": ids.base62(8, self.account_id, at)},
+            return self.add(at, "student_added", {"count": wanted, "import_id": ids.base62(8,
+                self.account_id, at)},
                             source="import")  # fmt: skip
-        left = wanted
+        left, reached = wanted, at
         while left > 0:
             step = left if left < 3 else min(left, 1 + d.below(4))
-            last = self.add(at, "student_added", {"count": step})
+            done = self.add(at, "student_added", {"count": step})
+            if wanted - left < ACTIVATION_STUDENTS:
+                reached = done
             left -= step
             at += timedelta(minutes=d.between(1, 12))
-        return last
+        return reached
 
 
-def trial_events(d: Draw, trial_id: str, account_id: str, created_at: datetime, started_at: datetime, activates: bool,
+def trial_events(d: Draw, trial_id: str, account_id: str, created_at: datetime, started_at: datetime,
+    activates: bool,
                  students: int, client_id: str | None) -> tuple[Trial, tuple[ProductEvent, ...]]:  # fmt: skip
     """The trial and the events of its first days."""
     user_id = "usr_" + ids.base62(12, "user", account_id)
@@ -113,7 +119,8 @@ def trial_events(d: Draw, trial_id: str, account_id: str, created_at: datetime, 
         r.add(at, name, _properties(name, d))
     if d.chance(0.45 if activates else 0.12):
         r.add(started_at + timedelta(days=d.between(0.5, TRIAL_DAYS)), "billing_page_viewed")
-    trial = Trial(account_id, trial_id, user_id, created_at, started_at, started_at + timedelta(days=TRIAL_DAYS),
+    trial = Trial(account_id, trial_id, user_id, created_at, started_at,
+    started_at + timedelta(days=TRIAL_DAYS),
                   activated_at)  # fmt: skip
     return trial, tuple(sorted(r.events, key=lambda e: (e.occurred_at, e.event_id)))
 

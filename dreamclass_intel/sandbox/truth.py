@@ -1,6 +1,7 @@
 """Writes the planted truth to a file of its own: who is who, the MRR ledger, the shifts, the true LQI.
 
-Lives here: the answer sheet. Only tests and benches read it; no stand-in server and no part of the pipeline does.
+Lives here: the answer sheet. Only tests and benches read it; no stand-in server and no part of the pipeline
+does.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def truth(world: World, now: datetime) -> dict[str, Any]:
     for kind, record, school in identities(world, now):
         identity.setdefault(kind, {})[record] = school
     entries = [
-        {"date": e.at.date().isoformat(), "at": e.at.isoformat(), "school_id": e.school_id, "customer_id": e.customer_id,
+        {"date": e.at.date().isoformat(), "at": e.at.isoformat(), "school_id": e.school_id,
+        "customer_id": e.customer_id,
          "subscription_id": e.subscription_id, "movement": e.movement, "delta_minor": exact(e.delta_minor),
          "currency": e.currency, "mrr_after": exact(e.mrr_after_minor)}
         for e in world.ledger(now)

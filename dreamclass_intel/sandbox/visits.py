@@ -1,6 +1,8 @@
-"""One web session, hit by hit, and the device it comes from: shared by journeys, prospects and anonymous traffic.
+"""One web session, hit by hit, and the device it comes from: shared by journeys, prospects and anonymous
+traffic.
 
-Lives here: what people do on the web site. Who comes, and how many, is in `journeys.py`, `intent.py`, `traffic.py`.
+Lives here: what people do on the web site. Who comes, and how many, is in `journeys.py`, `intent.py`,
+`traffic.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from .rng import Draw, Weighted
 
 CONSENT_DENIED = 0.07
 LATE_SHARES = (0.97, 0.02, 0.01)  # of hits: in the first, second, third publication of the day's shard
-_LANDING = Weighted([("/", 0.38), ("/blog/school-management-software", 0.12), ("/features", 0.10), ("/pricing", 0.10),
-                     ("/blog/gradebook-templates", 0.09), ("/language-schools", 0.07), ("/music-schools", 0.06),
+_LANDING = Weighted([("/", 0.38), ("/blog/school-management-software", 0.12), ("/features", 0.10),
+    ("/pricing", 0.10),
+                     ("/blog/gradebook-templates", 0.09), ("/language-schools", 0.07), ("/music-schools",
+                     0.06),
                      ("/blog/attendance-tracking", 0.05), ("/lp/free-trial", 0.03)])  # fmt: skip
 _NEXT = Weighted([("/features", 0.22), ("/pricing", 0.25), ("/demo", 0.08), ("/about", 0.08), ("/help", 0.10),
                   ("/integrations", 0.07), ("/customers", 0.10), ("/", 0.10)])  # fmt: skip
@@ -29,8 +33,10 @@ class Device(NamedTuple):
     browser: str
 
 
-_DEVICES = Weighted([(Device("desktop", "Windows", "Chrome"), 0.38), (Device("desktop", "Windows", "Edge"), 0.07),
-                     (Device("desktop", "Macintosh", "Safari"), 0.10), (Device("desktop", "Macintosh", "Chrome"), 0.07),
+DEVICES = Weighted([(Device("desktop", "Windows", "Chrome"), 0.38), (Device("desktop", "Windows", "Edge"),
+    0.07),
+                     (Device("desktop", "Macintosh", "Safari"), 0.10), (Device("desktop", "Macintosh",
+                     "Chrome"), 0.07),
                      (Device("mobile", "iOS", "Safari"), 0.18), (Device("mobile", "Android", "Chrome"), 0.17),
                      (Device("tablet", "iOS", "Safari"), 0.03)])  # fmt: skip
 _HOUR = Weighted([(h, w) for h, w in enumerate(
@@ -39,7 +45,7 @@ _HOUR = Weighted([(h, w) for h, w in enumerate(
 
 def device(d: Draw) -> Device:
     """A device."""
-    return d.pick(_DEVICES)
+    return d.pick(DEVICES)
 
 
 def moment(day: date, d: Draw, sharp: float = 0.0) -> datetime:
@@ -85,7 +91,8 @@ def hits(d: Draw, first_visit: bool, mean_pages: float, landing: str | None = No
             break
         page = d.pick(_NEXT) if number < pages - 1 else page
     if goal:
-        out.append(Hit(max(goal[0][0] - 20, 0), "page_view", "/signup" if goal[0][1] == "sign_up" else "/demo",
+        out.append(Hit(max(goal[0][0] - 20, 0), "page_view",
+            "/signup" if goal[0][1] == "sign_up" else "/demo",
                        late_class(d)))  # fmt: skip
         out.append(Hit(max(goal[0][0] - 12, 0), "form_start", out[-1].path, late_class(d)))
         out.extend(Hit(o, name, path, late_class(d)) for o, name, path in goal)
@@ -112,7 +119,8 @@ def session(d: Draw, who: Visitor, number: int, started_at: datetime, channel: s
     landing = "/lp/free-trial" if channel == "paid_social" and d.chance(0.7) else None
     pages = hits(d, number == 1, mean_pages, landing, goal)
     return Session(
-        who.client_id, int(started_at.timestamp()), number, started_at, source, medium, campaign, channel, referrer,
+        who.client_id, int(started_at.timestamp()), number, started_at, source, medium, campaign, channel,
+        referrer,
         pages[0].path, pages, who.country, who.city, who.device.device, who.device.browser, who.device.os,
         who.language, who.client_id is not None, user_id, who.school_id,
     )  # fmt: skip

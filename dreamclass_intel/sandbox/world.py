@@ -1,7 +1,7 @@
 """The World: every query the stand-in servers and the tests ask of the simulated company.
 
-Lives here: caching, indexes and "as of now" cuts. What happens is decided in the other modules. All queries take
-an aware UTC `now`; what they return for a moment never changes when the clock advances.
+Lives here: caching, indexes and "as of now" cuts. What happens is decided in the other modules. All queries
+take an aware UTC `now`; what they return for a moment never changes when the clock advances.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .model import (
     Subscription,
     SwanVisit,
 )
-from .traffic import anonymous_sessions, day_bounds, local_day
+from .traffic import anonymous_sessions, day_bounds, local_day, shard_versions
 
 _DAY = timedelta(days=1)
 
@@ -73,7 +73,7 @@ class World:
         self._usage: OrderedDict[date, list[ProductEvent]] = OrderedDict()
         self._anonymous: OrderedDict[date, list[Session]] = OrderedDict()
 
-    # --- cohorts -------------------------------------------------------------------------------------------------
+    # --- cohorts ---------------------------------------------------------------------------------
     def cohort(self, day: date) -> tuple[Journey, ...]:
         """The journeys of the leads created on a UTC day (empty before the start and after the horizon)."""
         if day < self.config.start or day >= regimes.HORIZON:
@@ -139,7 +139,7 @@ class World:
                     yield prospect
             day += _DAY
 
-    # --- web -------------------------------------------------------------------------------------------------------
+    # --- web -------------------------------------------------------------------------------------
     def known_sessions(self, day: date) -> list[Session]:
         """Sessions of leads and prospects that start on a day of the reporting time zone."""
         with self._lock:
@@ -169,7 +169,7 @@ class World:
         return both
 
     def hits(self, day: date, max_late: int = 2) -> list[DayHit]:
-        """Hits whose moment is on a day of the reporting zone, as of a publication (`ShardVersion.max_late`)."""
+        """Hits of a day of the reporting zone, as of a publication (`ShardVersion.max_late`)."""
         start, end = day_bounds(day)
         out = []
         for session in (*self.sessions(day - _DAY), *self.sessions(day)):
@@ -181,17 +181,13 @@ class World:
 
     def shard_versions(self, day: date) -> list[ShardVersion]:
         """The publications of a day's shard: the next afternoon, then twice more with late hits."""
-        if day < self.config.start:
-            return []
-        jitter = (day.toordinal() * 37) % 97
-        first = datetime.combine(day + _DAY, time(14), UTC) + timedelta(minutes=jitter)
-        return [ShardVersion(n + 1, first + n * _DAY, n) for n in range(3)]
+        return shard_versions(day) if day >= self.config.start else []
 
     def shard(self, day: date, now: datetime) -> ShardVersion | None:
         """The publication that is current at `now`, or None before the first."""
         return next((v for v in reversed(self.shard_versions(day)) if v.published_at <= now), None)
 
-    # --- product ---------------------------------------------------------------------------------------------------
+    # --- product ---------------------------------------------------------------------------------
     def product_events(self, received_from: datetime, received_to: datetime) -> list[ProductEvent]:
         """Backend events received in [from, to), in order of (received_at, event_id)."""
         out: list[ProductEvent] = []
@@ -231,7 +227,7 @@ class World:
         self._usage.move_to_end(monday)
         return found
 
-    # --- billing and CRM -------------------------------------------------------------------------------------------
+    # --- billing and CRM -------------------------------------------------------------------------
     def subscriptions(self, now: datetime) -> list[Subscription]:
         """Subscriptions that exist at `now`, with only the changes up to now; in order of creation."""
         found = [s.as_of(now) for j in self.journeys(now) for s in j.subscriptions]
@@ -259,7 +255,7 @@ class World:
         """The MRR ledger up to `now`."""
         return [e for e in ledger.ledger(self.journeys(now)) if e.at <= now]
 
-    # --- scoring ---------------------------------------------------------------------------------------------------
+    # --- scoring ---------------------------------------------------------------------------------
     def window_leads(self, index: int) -> list[Journey]:
         """The journeys whose lead was created in a window."""
         start, _ = scoring.window_bounds(index)
@@ -283,7 +279,7 @@ class World:
         """The rows of a run (none while it is running)."""
         return scoring.scores(run, self.window_leads(run.window_index))
 
-    # --- intent ----------------------------------------------------------------------------------------------------
+    # --- intent ----------------------------------------------------------------------------------
     def swan_visits(self, day: date) -> list[SwanVisit]:
         """Identified visits of a UTC day, in order of time."""
         with self._lock:

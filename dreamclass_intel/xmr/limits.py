@@ -40,7 +40,7 @@ CONSTANTS: dict[str, dict[str, Factors]] = {
     # Wheeler, Making Sense of Data (SPC Press 2003): 2.660 and 3.268; for the median moving range 3.145 and
     # 3.865.
     "wheeler": {"mean": Factors(2.660, 3.268), "median": Factors(3.145, 3.865)},
-    # Unrounded normal theory: 3/d2 = 2.6586808, 1 + 3 d3/d2 = 3.2665320; 3/d4 = 3.1450741, (d2 + 3 d3)/d4 =
+    # Unrounded normal theory: 3/d2 = 2.6586808, 1 + 3 d3/d2 = 3.2665319; 3/d4 = 3.1450741, (d2 + 3 d3)/d4 =
     # 3.8641286.
     "exact": {
         "mean": Factors(3 / _D2, 1 + 3 * _D3 / _D2),

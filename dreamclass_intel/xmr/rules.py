@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ class Stretch:
         """The stretch of `values` (shape [n]) at the ascending `positions` (shape [m])."""
         block = np.zeros(positions.size, dtype=np.int64)
         if not bridge and positions.size:
-            np.cumsum(np.diff(positions) > 1, out=block[1:])
+            np.cumsum(positions[1:] - positions[:-1] > 1, out=block[1:])
         return cls(positions, values[positions], block, segment)
 
     @cached_property
@@ -75,86 +76,100 @@ class Stretch:
         """Moving ranges, shape [m]: |x - previous x|, NaN at the first point of a block."""
         out = np.full(self.x.size, np.nan)
         if out.size:
-            steps = np.abs(np.diff(self.x))
-            steps[np.diff(self.block) != 0] = np.nan
+            with np.errstate(over="ignore"):  # Limits refuses what overflows, with words
+                steps = np.abs(self.x[1:] - self.x[:-1])
+            steps[self.breaks] = np.nan
             out[1:] = steps
         return out
+
+    @cached_property
+    def breaks(self) -> BoolArray:
+        """Where a block ends, shape [m - 1]: True between k and k + 1 (of shape [0] without points)."""
+        return self.block[1:] != self.block[:-1]
 
 
 Rule = Callable[[Stretch, Limits], list[Signal]]
 
 
-def excess(x: FloatArray, line: float, limits: Limits) -> npt.NDArray[np.int8]:
-    """Where `x` (shape [m]) lies to a line: 1 above, -1 below, 0 on it (equal up to float round-off).
+def above(x: FloatArray, line: float, limits: Limits) -> BoolArray:
+    """Where `x` (shape [m]) lies strictly above a line, by more than float round-off; False for NaN."""
+    return x > line + _slack(line, limits)
 
-    The round-off is taken from the limits, not from the series, so that a later value cannot change an
-    earlier answer.
-    """
-    scale = max(abs(limits.unpl), abs(limits.lnpl))
-    slack = ROUND_OFF * np.maximum(np.abs(x), scale)
-    return (x > line + slack).astype(np.int8) - (x < line - slack).astype(np.int8)
+
+def below(x: FloatArray, line: float, limits: Limits) -> BoolArray:
+    """Where `x` (shape [m]) lies strictly below a line, by more than float round-off; False for NaN."""
+    return x < line - _slack(line, limits)
+
+
+def _slack(line: float, limits: Limits) -> float:
+    # Taken from the limits and not from the series, so that a later value cannot change an earlier answer.
+    return ROUND_OFF * max(abs(limits.unpl), abs(limits.lnpl), abs(line))
 
 
 def outside_limits(stretch: Stretch, limits: Limits) -> list[Signal]:
-    """One event for every point strictly outside the natural process limits (Wheeler's detection rule
-    one).
-    """
-    over = excess(stretch.x, limits.unpl, limits) > 0
-    under = excess(stretch.x, limits.lnpl, limits) < 0
+    """One event for every point strictly outside the natural process limits (Wheeler's rule one)."""
     found = []
-    for k in np.flatnonzero(over | under):
-        side: Side = "above" if over[k] else "below"
-        found.append(_signal("outside_limits", side, stretch, limits, k, k, k, slice(k, k + 1)))
+    sides: tuple[tuple[Side, BoolArray], ...] = (
+        ("above", above(stretch.x, limits.unpl, limits)),
+        ("below", below(stretch.x, limits.lnpl, limits)),
+    )
+    for side, outside in sides:
+        for k in np.flatnonzero(outside).tolist():
+            found.append(_signal("outside_limits", side, stretch, limits, k, k, k, slice(k, k + 1)))
     return found
 
 
 def run_of(stretch: Stretch, limits: Limits, *, length: int) -> list[Signal]:
-    """One event for every maximal run of at least `length` points strictly on one side of the centre (rule
-    two: 8).
+    """One event for every maximal run of `length` or more points strictly on one side of the centre.
 
-    A point on the line, a gap or a divider ends the run. Known at the `length`-th member.
+    Wheeler's rule two with a length of 8. A point on the line, a gap or a divider ends the run. Known at
+    the `length`-th member.
     """
-    side = excess(stretch.x, limits.center, limits)
-    if side.size < length:
+    m = stretch.x.size
+    if m < length:
         return []
-    starts = np.flatnonzero(np.r_[True, (side[1:] != side[:-1]) | (stretch.block[1:] != stretch.block[:-1])])
-    lengths = np.diff(np.r_[starts, side.size])
+    over, under = above(stretch.x, limits.center, limits), below(stretch.x, limits.center, limits)
+    cut = np.ones(m + 1, dtype=bool)  # a run starts here, or ended just before
+    cut[1:-1] = (over[1:] != over[:-1]) | (under[1:] != under[:-1]) | stretch.breaks
+    edges = np.flatnonzero(cut)
+    starts = edges[:-1]
+    long = (edges[1:] - starts >= length) & (over[starts] | under[starts])
     found = []
-    for r in np.flatnonzero((lengths >= length) & (side[starts] != 0)):
-        first, last = int(starts[r]), int(starts[r] + lengths[r] - 1)
-        name: Side = "above" if side[first] > 0 else "below"
-        members = slice(first, last + 1)
-        found.append(
-            _signal(f"run_of_{length}", name, stretch, limits, first, last, first + length - 1, members)
-        )
+    for r in np.flatnonzero(long).tolist():
+        first, stop = int(edges[r]), int(edges[r + 1])
+        side: Side = "above" if over[first] else "below"
+        known, members = first + length - 1, slice(first, stop)
+        found.append(_signal(f"run_of_{length}", side, stretch, limits, first, stop - 1, known, members))
     return found
 
 
 def three_of_four(stretch: Stretch, limits: Limits) -> list[Signal]:
-    """Three (or four) of four consecutive points strictly beyond half-way from the centre to the same limit
-    (rule three).
+    """Three (or four) of four consecutive points strictly beyond half-way to the same limit.
 
-    Points beyond the limit count. Windows that overlap or adjoin are one event, known at the first
-    completion; its members are the points beyond.
+    Wheeler's rule three. Points beyond the limit count. Windows that overlap or adjoin are one event, known
+    at the first completion; its members are the points beyond.
     """
     found: list[Signal] = []
     if stretch.x.size < 4:
         return found
-    sides: tuple[tuple[Side, float, int], ...] = (("above", limits.unpl, 1), ("below", limits.lnpl, -1))
-    for side, limit, sign in sides:
-        beyond = excess(stretch.x, limits.center + (limit - limits.center) / 2, limits) == sign
-        count = np.cumsum(np.r_[0, beyond])
-        whole = stretch.block[3:] == stretch.block[:-3]  # the window of four holds no gap
-        ends = np.flatnonzero((count[4:] - count[:-4] >= 3) & whole) + 3
+    halves = [limits.center + (limit - limits.center) / 2 for limit in (limits.unpl, limits.lnpl)]
+    sides: tuple[tuple[Side, BoolArray], ...] = (
+        ("above", above(stretch.x, halves[0], limits)),
+        ("below", below(stretch.x, halves[1], limits)),
+    )
+    whole = stretch.block[3:] == stretch.block[:-3]  # the window of four holds no gap
+    for side, beyond in sides:
+        one = beyond.view(np.int8)
+        ends = np.flatnonzero((one[:-3] + one[1:-2] + one[2:-1] + one[3:] >= 3) & whole) + 3
         if not ends.size:
             continue
         # A window joins the one before if no point lies between them, and no gap either.
         apart = (np.diff(ends) > 4) | (stretch.block[ends[1:]] != stretch.block[ends[:-1]])
-        cuts = np.flatnonzero(apart) + 1
-        for group in np.split(ends, cuts):
-            first, last = int(group[0]) - 3, int(group[-1])
-            members = np.flatnonzero(beyond[first : last + 1]) + first
-            found.append(_signal("3_of_4", side, stretch, limits, first, last, int(group[0]), members))
+        edges = [0, *(np.flatnonzero(apart) + 1).tolist(), ends.size]
+        for i, j in pairwise(edges):
+            known, last = int(ends[i]), int(ends[j - 1])
+            members = np.flatnonzero(beyond[known - 3 : last + 1]) + (known - 3)
+            found.append(_signal("3_of_4", side, stretch, limits, known - 3, last, known, members))
     return found
 
 
@@ -163,14 +178,15 @@ def _signal(
     side: Side,
     stretch: Stretch,
     limits: Limits,
-    start: int | np.int64,
-    end: int | np.int64,
-    known: int | np.int64,
+    start: int,
+    end: int,
+    known: int,
     members: slice | IntArray,
 ) -> Signal:
     """The event, its indices translated from places in the stretch to positions in the series."""
     at = stretch.positions
-    distance = abs(float(stretch.x[members].mean()) - limits.center)
+    marked = stretch.x[members]
+    distance = abs(float(np.add.reduce(marked)) / marked.size - limits.center)
     return Signal(
         rule=rule,
         side=side,

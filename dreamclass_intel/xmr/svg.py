@@ -15,7 +15,7 @@ from itertools import pairwise
 from dreamclass_intel.xmr import words
 from dreamclass_intel.xmr.chart import Chart, Segment
 from dreamclass_intel.xmr.limits import Limits
-from dreamclass_intel.xmr.rules import Signal, excess
+from dreamclass_intel.xmr.rules import Signal, above
 from dreamclass_intel.xmr.svg_parts import (
     STYLE,
     Scale,
@@ -262,23 +262,24 @@ class _Drawing:
                 )
 
     def _range_points(self) -> Iterator[str]:
-        above = set()
+        jumps = set()
         for segment in self.chart.segments:
             if segment.limits is not None:
                 part = self.chart.moving_ranges[segment.start : segment.stop]
-                over = excess(part, segment.limits.url, segment.limits) > 0
-                above |= {segment.start + int(k) for k in over.nonzero()[0]}
+                over = above(part, segment.limits.url, segment.limits)
+                jumps |= {segment.start + int(k) for k in over.nonzero()[0]}
         for i, step in enumerate(self.ranges):
             if math.isfinite(step):
                 tip = f"{self.chart.label(i)}: moving range {exact(step)}"
                 shape, css, r = (
-                    ("diamond", "hollow", 3.0) if i in above else ("circle", "pt", self.radius * 0.8)
+                    ("diamond", "hollow", 3.0) if i in jumps else ("circle", "pt", self.radius * 0.8)
                 )
-                tip += " (above its limit: a note, not a signal)" if i in above else ""
+                tip += " (above its limit: a note, not a signal)" if i in jumps else ""
                 yield mark(shape, css, self._x(i), self.y_mr(step), r, tip)
 
     def _time_axis(self) -> Iterator[str]:
-        wanted = min(self.n, 7)
+        longest = max((len(shorten(self.chart.label(i), 14)) for i in (0, self.n - 1) if i >= 0), default=1)
+        wanted = min(self.n, 8, max(1, int((self.right - _LEFT) / (7.0 * longest + 14))))
         shown = sorted({round(k * (self.n - 1) / max(wanted - 1, 1)) for k in range(wanted)})
         for i in shown:
             yield text("muted", self._x(i), self.mr_bottom + 16, shorten(self.chart.label(i), 14), "middle")

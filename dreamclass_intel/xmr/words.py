@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dreamclass_intel.xmr.limits import IntArray, Limits
-from dreamclass_intel.xmr.rules import PRECEDENCE, Signal, excess
+from dreamclass_intel.xmr.rules import PRECEDENCE, Signal, above
 
 if TYPE_CHECKING:
     from dreamclass_intel.xmr.chart import Chart, Segment
@@ -40,6 +40,8 @@ def verdict(chart: Chart) -> str:
         if segment.points >= chart.minimum:
             return "Too few points: no two windows that follow each other have values"
         return f"Too few points: {segment.points} of {chart.minimum} needed"
+    if chart.newest is None or chart.newest < segment.start:
+        return "Nothing to judge: no complete window yet"
     caveat = f" (trial limits: {limits.n} points)" if limits.status == "trial" else ""
     signals = [signal for signal in chart.signals if signal.start >= segment.start]
     if not signals:
@@ -63,7 +65,8 @@ def notes(chart: Chart) -> tuple[str, ...]:
     found: list[str] = []
     for segment in chart.segments:
         if segment.limits is not None:
-            found += _segment_notes(chart, segment, segment.limits)
+            where = f" (from {chart.label(segment.start)})" if len(chart.segments) > 1 else ""
+            found += [f"{note}{where}" for note in _segment_notes(chart, segment, segment.limits)]
     missing = np.flatnonzero(np.isnan(chart.values))
     if missing.size:
         policy = "are stepped over" if chart.bridge else "break moving ranges and runs"
@@ -84,9 +87,9 @@ def _segment_notes(chart: Chart, segment: Segment, limits: Limits) -> list[str]:
     if limits.mr_bar == 0:
         found.append("constant series: the limits lie on the centre line, any other value is outside")
     at = np.flatnonzero(~np.isnan(chart.moving_ranges[segment.start : segment.stop])) + segment.start
-    above = at[excess(chart.moving_ranges[at], limits.url, limits) > 0]
-    if above.size:
-        found.append(f"moving range above its limit at {_names(chart, above)}")
+    jumps = at[above(chart.moving_ranges[at], limits.url, limits)]
+    if jumps.size:
+        found.append(f"moving range above its limit at {_names(chart, jumps)}")
     low, high = chart.bounds
     if low is not None and limits.lnpl <= low:
         found.append(f"the lower limit lies at or beyond the natural bound {low:g} and cannot be broken")

@@ -1,0 +1,4 @@
+{# Plain dataset names: `staging`, `intermediate`, `marts`; never `<target>_<name>`. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+{{ (custom_schema_name or target.schema) | trim }}
+{%- endmacro %}

@@ -1,0 +1,12 @@
+{# The newest snapshot. #}
+select
+    plan_uuid,
+    external_id,
+    data_source_uuid,
+    name,
+    interval_unit,
+    interval_count,
+    cast(_partition as date) as observed_date,
+    _loaded_at as loaded_at
+from {{ source('raw', 'chartmogul_plans') }}
+where _partition = {{ newest_partition(source('raw', 'chartmogul_plans')) }}

@@ -1,0 +1,21 @@
+select
+    intent_key,
+    subject_product_id,
+    intent_date,
+    company_id,
+    company_name,
+    lower(company_domain) as company_domain,
+    company_country,
+    company_state,
+    company_city,
+    company_industry,
+    company_employees,
+    signal_type,
+    provider,
+    compared_product_id,
+    compared_product_name,
+    total_activity,
+    visitor_count,
+    last_seen_at,
+    _loaded_at as loaded_at
+from {{ source('raw', 'g2_buyer_intent') }}

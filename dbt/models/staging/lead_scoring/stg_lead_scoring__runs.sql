@@ -1,0 +1,23 @@
+select
+    run_id,
+    window_start_at,
+    window_end_at,
+    window_days,
+    status,
+    run_version,
+    supersedes_run_id,
+    model_version,
+    weights_version,
+    lqi,
+    total_leads,
+    class_distribution,
+    class_a_n,
+    class_b_n,
+    class_c_n,
+    class_d_n,
+    distribution_n,
+    created_at,
+    completed_at,
+    updated_at,
+    _loaded_at as loaded_at
+from {{ source('raw', 'lead_scoring_runs') }}

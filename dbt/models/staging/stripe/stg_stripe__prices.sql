@@ -1,0 +1,26 @@
+{# One row an object: its newest state. #}
+select
+    price_id,
+    product_id,
+    active,
+    price_type,
+    upper(currency) as currency,
+    unit_amount_minor,
+    unit_amount_decimal,
+    billing_scheme,
+    tiers_mode,
+    interval,
+    interval_count,
+    usage_type,
+    transform_divide_by,
+    transform_round,
+    tiers,
+    lookup_key,
+    nickname,
+    tax_behavior,
+    created_at,
+    metadata,
+    livemode,
+    _is_deleted as is_deleted,
+    _loaded_at as loaded_at
+from {{ source('raw', 'stripe_prices') }}

@@ -1,0 +1,20 @@
+select
+    visit_id,
+    visitor_id,
+    ga_client_id,
+    company_id,
+    lower(company_domain) as company_domain,
+    company_name,
+    seen_at,
+    page_url,
+    referrer,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    pageviews,
+    duration_s,
+    intent_signal,
+    confidence,
+    provider,
+    _loaded_at as loaded_at
+from {{ source('raw', 'swan_visits') }}

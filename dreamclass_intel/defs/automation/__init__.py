@@ -1,0 +1,1 @@
+"""The unattended chain: which jobs there are and what starts them."""

@@ -1,0 +1,1 @@
+"""ChartMogul: MRR movements, daily MRR, customers, subscriptions and plans (API v1, read only)."""

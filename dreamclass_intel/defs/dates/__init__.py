@@ -1,0 +1,1 @@
+"""The calendar everything joins to."""

@@ -1,0 +1,71 @@
+"""The dbt models as assets and their tests as checks: one `dbt build` per contiguous stretch of models."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+
+from dreamclass_intel import catalog
+from dreamclass_intel.clock import Clock
+from dreamclass_intel.defs.dbt.project import manifest, project, use_settings
+from dreamclass_intel.settings import load_settings
+from dreamclass_intel.typed_assets import DATA_ENGINEERING, FINANCE, GROWTH
+from dreamclass_intel.warehouse.io_manager import WarehouseResource
+
+OWNERS = {"billing": FINANCE, "traffic": GROWTH, "product": GROWTH, "sales": GROWTH, "pipeline": GROWTH}
+GROUPS = {"staging": "staging", "intermediate": "intermediate", "marts": "marts", "seeds": "seeds"}
+
+
+class Translator(DagsterDbtTranslator):
+    """Key = [schema, name], like every table; group = layer; sources keep the keys of `sources.yml`."""
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        """Spec of one dbt node."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id)
+        if node is None:
+            return spec
+        layer, area = node["fqn"][1], node["fqn"][2] if len(node["fqn"]) > 3 else ""
+        if node["resource_type"] == "seed":
+            layer = "seeds"
+        return spec.replace_attributes(
+            key=dg.AssetKey([node["schema"], node["name"]]),
+            group_name=GROUPS.get(layer, layer),
+            owners=[OWNERS.get(area, DATA_ENGINEERING)],
+            kinds={"dbt", load_settings().warehouse},
+            tags={"layer": layer},
+        )
+
+    def get_partition_mapping(
+        self, dbt_resource_props: Mapping[str, Any], dbt_parent_resource_props: Mapping[str, Any]
+    ) -> dg.PartitionMapping | None:
+        """Models are unpartitioned and read whole tables; said explicitly for partitioned sources."""
+        if dbt_parent_resource_props["resource_type"] == "source":
+            return dg.AllPartitionMapping()
+        return None
+
+
+@dbt_assets(
+    manifest=manifest(),
+    project=project(),
+    name="dbt",
+    dagster_dbt_translator=Translator(
+        settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True)
+    ),
+    pool="warehouse",
+)
+def dbt(
+    context: dg.AssetExecutionContext, dbt_cli: DbtCliResource, clock: Clock, warehouse: WarehouseResource
+) -> Iterator[Any]:
+    """Builds the selected models as of the newest closed day."""
+    use_settings()
+    warehouse.backend().ensure(list(catalog.tables().values()))  # a source never loaded is an empty table
+    settings = load_settings()
+    variables = {
+        "as_of_date": clock.newest_day().isoformat(),
+        "start_date": settings.start_date.isoformat(),
+        "reporting_time_zone": settings.reporting_time_zone,
+    }
+    yield from dbt_cli.cli(["build", "--vars", json.dumps(variables)], context=context).stream()

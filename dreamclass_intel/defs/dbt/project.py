@@ -1,0 +1,74 @@
+"""The dbt project on disk: where it is, its manifest (parsed when stale), and lineage questions over it."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtProject
+
+from dreamclass_intel import catalog
+from dreamclass_intel.contracts import Grain
+from dreamclass_intel.settings import PROJECT_DIR, load_settings
+
+DBT_DIR = PROJECT_DIR / "dbt"
+UNTRACKED = {"target", "logs", ".user.yml"}
+
+
+def use_settings() -> None:
+    """profiles.yml reads the environment; give it this process's settings."""
+    os.environ["DUCKDB_PATH"] = str(load_settings().database)
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+
+
+@cache
+def project() -> DbtProject:
+    """The project with a manifest no older than its files."""
+    found = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target=load_settings().warehouse)
+    manifest = Path(found.manifest_path)
+    if not manifest.exists() or manifest.stat().st_mtime < _newest_change():
+        use_settings()
+        load_settings().database.parent.mkdir(parents=True, exist_ok=True)
+        found.preparer.prepare(found)
+    return found
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """The parsed manifest."""
+    content: dict[str, Any] = json.loads(Path(project().manifest_path).read_text(encoding="utf-8"))
+    return content
+
+
+def _newest_change() -> float:
+    files = (
+        p for p in DBT_DIR.rglob("*") if p.is_file() and not UNTRACKED & set(p.relative_to(DBT_DIR).parts)
+    )
+    return max(p.stat().st_mtime for p in files)
+
+
+@cache
+def partitioned_ancestors(relation: str, grain: Grain) -> tuple[dg.AssetKey, ...]:
+    """Asset keys of the declared tables of `grain` that feed a dbt model (`fct_x`) or are it (`core.x`)."""
+    nodes = manifest()
+    if "." in relation:
+        schema, name = relation.split(".")
+        start = f"source.dreamclass.{schema}.{name}"
+    else:
+        start = f"model.dreamclass.{relation}"
+    found, todo = set(), [start]
+    seen: set[str] = set()
+    while todo:
+        node = todo.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.startswith("source."):
+            source = nodes["sources"][node]
+            table = catalog.tables().get(f"{source['source_name']}.{source['name']}")
+            if table and table.grain is grain:
+                found.add(dg.AssetKey([table.schema, table.name]))
+        todo += nodes["parent_map"].get(node, [])
+    return tuple(sorted(found))

@@ -1,0 +1,88 @@
+"""Reads and validates registry.yaml. A wrong entry fails at load, naming the metric and the field."""
+
+import datetime as dt
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
+
+from dreamclass_intel.contracts import Grain
+
+PATH = Path(__file__).with_name("registry.yaml")
+GRAINS = {"week": Grain.WEEKLY, "day": Grain.DAILY, "scoring_window": Grain.SCORING_WINDOW}
+PERIOD_DAYS = {"week": 7, "day": 1, "scoring_window": 14}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Origin(_Strict):
+    """Where a metric's figures are: a mart's name, or `core.<table>`; and the date column."""
+
+    table: str
+    date: str
+
+
+class BaselinePolicy(_Strict):
+    """Limits lock after `count` judged periods from `start` on."""
+
+    count: int = Field(24, ge=6)
+    start: dt.date | None = None
+
+
+class Metric(_Strict):
+    """One charted metric."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    question: str
+    owner: str = Field(pattern=r"^team:")
+    grain: Literal["week", "day", "scoring_window"]
+    unit: str
+    direction: Literal["up", "down", "none"]
+    origin: Origin = Field(alias="from")
+    numerator: str
+    denominator: str | None = None
+    n: str | None = None
+    empty: Literal["zero", "missing"]
+    complete: Literal["over", "present"] = "over"
+    every_day: str | None = None
+    maturity_days: int = Field(0, ge=0)
+    baseline: BaselinePolicy = BaselinePolicy()
+    bounds: tuple[float | None, float | None] = (None, None)
+
+    @model_validator(mode="after")
+    def _rates_are_missing_when_empty(self) -> Self:
+        if self.denominator and self.empty == "zero":
+            raise ValueError("a rate over nothing is missing, not zero")
+        return self
+
+    @property
+    def table_grain(self) -> Grain:
+        """Partitions of the metric's chart."""
+        return GRAINS[self.grain]
+
+    @property
+    def period(self) -> dt.timedelta:
+        """Length of one period."""
+        return dt.timedelta(days=PERIOD_DAYS[self.grain])
+
+
+@cache
+def metrics() -> tuple[Metric, ...]:
+    """All registered metrics, in the file's order. Raises ValueError naming metric and field."""
+    entries = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    found = []
+    for entry in entries:
+        try:
+            found.append(Metric.model_validate(entry))
+        except ValueError as error:
+            raise ValueError(f"{PATH.name}: metric {entry.get('id')!r}: {error}") from None
+    names = [m.id for m in found]
+    if len(names) != len(set(names)):
+        raise ValueError(f"{PATH.name}: duplicate ids {sorted({n for n in names if names.count(n) > 1})}")
+    return tuple(found)

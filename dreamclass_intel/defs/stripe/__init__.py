@@ -1,0 +1,1 @@
+"""Stripe: customers, products, prices, subscriptions, invoices and their lines, events."""

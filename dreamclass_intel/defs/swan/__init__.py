@@ -1,0 +1,1 @@
+"""SwanAI: identified company visits, contract visitor-feed/1 (docs/contracts/visitor-feed.md)."""

@@ -1,0 +1,1 @@
+"""Charts of the registered metrics: assets, checks and tables over the pure `xmr` library."""

@@ -1,0 +1,104 @@
+"""From a registered metric and its stored series to a chart. No Dagster here."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dreamclass_intel.defs.metrics.registry import Metric
+from dreamclass_intel.xmr import Baseline, Chart, Signal, analyse
+
+RULES = {
+    "outside_limits": ("outside_limits", "A point beyond a natural process limit."),
+    "run_of_8": ("run_of_8", "Eight successive points on one side of the centre line."),
+    "three_of_four": ("3_of_4", "Three of four successive points nearer a limit than the centre line."),
+}  # check name -> rule of the xmr library, in words
+
+
+@dataclass(frozen=True)
+class MetricChart:
+    """A metric's chart up to `judged`, the newest point that may be judged; -1 where there is none."""
+
+    metric: Metric
+    periods: tuple[dt.date, ...]
+    rows: tuple[dict[str, Any], ...]
+    chart: Chart
+    judged: int
+    problem: str | None = None  # why the newest point is not judged, in words
+
+    @property
+    def news(self) -> tuple[Signal, ...]:
+        """Signals that became known at the judged point."""
+        return self.chart.signals_known_at(self.judged) if self.judged >= 0 else ()
+
+
+def chart_as_of(metric: Metric, series: Sequence[dict[str, Any]], close: dt.date) -> MetricChart:
+    """The chart as it could be drawn at the start of `close`, over values as loaded now.
+
+    `series`: rows of metric_series of this metric (period_start, value, is_complete …), any order. A period is
+    mature `maturity_days` after its end. Judges the newest mature period; if its data are not all loaded,
+    nothing is judged and `problem` says so.
+    """
+    mature = metric.period + dt.timedelta(days=metric.maturity_days)
+    rows = sorted((r for r in series if r["period_start"] + mature <= close), key=lambda r: r["period_start"])
+    periods = tuple(r["period_start"] for r in rows)
+    expected = close - mature
+    newest_is_due = bool(periods) and periods[-1] > expected - metric.period
+    problem = None
+    open_points = {i for i, r in enumerate(rows) if not r["is_complete"]}
+    if not newest_is_due:
+        problem = "no data for the period yet"
+    elif open_points and max(open_points) == len(rows) - 1:
+        problem = "the period's data are not all loaded"
+    elif rows[-1]["value"] is None:
+        problem = "nothing was measured in the period"
+    start = metric.baseline.start
+    run_up = {i for i, p in enumerate(periods) if start and p < start}
+    chart = analyse(
+        [r["value"] for r in rows],
+        labels=[label(metric, p) for p in periods],
+        baseline=Baseline(count=metric.baseline.count),
+        incomplete=sorted(open_points | run_up),
+        bounds=metric.bounds,
+    )
+    judged = -1 if problem else len(rows) - 1
+    return MetricChart(metric, periods, tuple(rows), chart, judged, problem)
+
+
+def label(metric: Metric, period: dt.date) -> str:
+    """`2025-W07` for weeks, the start date otherwise."""
+    if metric.grain == "week":
+        year, week, _ = period.isocalendar()
+        return f"{year}-W{week:02}"
+    return period.isoformat()
+
+
+def is_unfavourable(metric: Metric, side: str) -> bool:
+    """Whether a signal on `side` is bad news; with no direction of good, any change is."""
+    return metric.direction == "none" or (metric.direction == "up") == (side == "below")
+
+
+def figures(made: MetricChart, index: int) -> dict[str, Any]:
+    """The columns shared by `xmr.points` and `xmr.current` for one point; limits of the point's segment."""
+    limits = next((s.limits for s in made.chart.segments if s.start <= index < s.stop), None)
+    row: dict[str, Any] = {
+        "metric_id": made.metric.id,
+        "period_start": made.periods[index],
+        "value": made.rows[index]["value"],
+        "moving_range": _number(made.chart.moving_ranges[index]),
+        "limits_status": limits.status if limits else "none",
+    }
+    if limits:
+        row |= {
+            "center": limits.center,
+            "unpl": limits.unpl,
+            "lnpl": limits.lnpl,
+            "url": limits.url,
+            "baseline_n": limits.n,
+            "limits_id": limits.limits_id,
+        }
+    return row
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)

@@ -1,0 +1,50 @@
+"""Contracts of the chart tables."""
+
+from dreamclass_intel.contracts import Column, Grain, Table, Type, Write
+
+_FIGURES = (
+    Column("metric_id", Type.STRING, "Metric of the registry", required=True),
+    Column("period_start", Type.DATE, "First day of the charted period", required=True),
+    Column("value", Type.FLOAT, "Value in the metric's unit; null when nothing was measured"),
+    Column("moving_range", Type.FLOAT, "Distance to the period before; null across a gap"),
+    Column("center", Type.FLOAT, "Centre line (mean of the baseline)"),
+    Column("unpl", Type.FLOAT, "Upper natural process limit"),
+    Column("lnpl", Type.FLOAT, "Lower natural process limit"),
+    Column("url", Type.FLOAT, "Upper range limit of the moving range"),
+    Column("baseline_n", Type.INT, "Points the limits rest on"),
+    Column("limits_status", Type.STRING, "none, trial, computed or locked", required=True),
+    Column("limits_id", Type.STRING, "Identity of the limits: equal figures and basis, equal id"),
+)
+
+POINTS = Table(
+    schema="xmr",
+    name="points",
+    description="The verdict of each period as of its own close: the newest mature point against the limits that "
+    "held then, with the signals that became known at it. A row a metric and partition.",
+    columns=(
+        Column("partition_start", Type.DATE, "First day of the partition: the chart as of its close", required=True),
+        *_FIGURES,
+        Column("signals", Type.JSON, "Signals known at this point: rule, side, start, known_at, members, strength"),
+        Column("verdict", Type.STRING, "The verdict in words", required=True),
+    ),
+    key=("metric_id", "partition_start"),
+    grain=Grain.NONE,
+    write=Write.UPSERT,
+)
+
+CURRENT = Table(
+    schema="xmr",
+    name="current",
+    description="Every chart as it stands now, a row a metric and period: what the report draws.",
+    columns=(
+        *_FIGURES,
+        Column("numerator", Type.FLOAT, "What was added up"),
+        Column("denominator", Type.FLOAT, "What it is divided by; null for plain counts"),
+        Column("is_judged", Type.BOOL, "Complete, mature and not run-up", required=True),
+        Column("rules", Type.JSON, "Rules whose signals this point belongs to", required=True),
+    ),
+    key=("metric_id", "period_start"),
+    grain=Grain.NONE,
+)
+
+TABLES = (POINTS, CURRENT)
