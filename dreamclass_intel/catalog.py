@@ -15,10 +15,7 @@ def tables() -> dict[str, Table]:
     for package in pkgutil.iter_modules(dreamclass_intel.defs.__path__, "dreamclass_intel.defs."):
         if not package.ispkg:
             continue
-        names = [
-            m.name
-            for m in pkgutil.iter_modules([f"{package.module_finder.path}/{package.name.rsplit('.')[-1]}"])
-        ]  # type: ignore[union-attr]
+        names = [m.name for m in pkgutil.iter_modules([f"{package.module_finder.path}/{package.name.rsplit('.')[-1]}"])]  # type: ignore[union-attr]
         if "tables" not in names:
             continue
         for table in importlib.import_module(f"{package.name}.tables").TABLES:

@@ -4,6 +4,10 @@ Each command's body is a plain function in the package it belongs to and imports
 importing this module loads neither Dagster nor pandas nor numpy.
 """
 
+import os
+import sys
+from typing import Annotated
+
 import typer
 
 from dreamclass_intel.xmr.command import xmr
@@ -18,7 +22,74 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """The DreamClass Intelligence Suite."""  # a callback keeps `xmr` a command where it is the only one
+    """The DreamClass Intelligence Suite."""
 
 
 app.command("xmr")(xmr)
+
+
+@app.command("up")
+def up_command() -> None:
+    """Start the sandbox, bring the warehouse up to date, start the Dagster UI (make run)."""
+    from dreamclass_intel.settings import SettingsError
+    from dreamclass_intel.up import UpError, up
+
+    try:
+        up()
+    except (UpError, SettingsError) as error:
+        _fail(str(error))
+
+
+@app.command("update")
+def update_command() -> None:
+    """Load what is missing up to the newest ready day, without daemon or UI."""
+    from dreamclass_intel.up import environment
+
+    for name, value in environment().items():
+        os.environ.setdefault(name, value)
+    from dreamclass_intel.http import SourceError
+    from dreamclass_intel.settings import SettingsError
+    from dreamclass_intel.update import UpdateError, update
+
+    try:
+        update(lambda line: print(line, flush=True))
+    except (UpdateError, SettingsError, SourceError) as error:
+        _fail(str(error))
+
+
+@app.command("sandbox")
+def sandbox_command() -> None:
+    """Serve the stand-in vendors on loopback until stopped."""
+    from dreamclass_intel.sandbox.servers.server import serve
+
+    serve()
+
+
+@app.command("advance")
+def advance_command(days: Annotated[int, typer.Option(min=1, help="How many days the sandbox moves on.")] = 14) -> None:
+    """Move the running sandbox's clock on: the vendors publish, the sensors follow."""
+    from dreamclass_intel.http import SourceError
+    from dreamclass_intel.sandbox.advance import advance
+
+    try:
+        typer.echo(advance(days))
+    except (SourceError, OSError) as error:
+        _fail(f"The sandbox does not answer (make run starts it): {error}")
+
+
+@app.command("generate")
+def generate_command() -> None:
+    """Write the files that follow from contracts and registry: dbt sources, metric_series, docs/tables.md."""
+    from dreamclass_intel.generate import generate
+
+    for path in generate():
+        typer.echo(path)
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"dreamclass-intel: {message}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -7,6 +7,9 @@ import dagster as dg
 from dreamclass_intel.http import Api
 from dreamclass_intel.settings import load_settings
 
+# GA4 publishes yesterday in the afternoon; a day is asked for only then, so that it is rarely incomplete.
+READY_AFTER = dt.timedelta(hours=16)
+
 
 class Clock(dg.ConfigurableResource):
     """The pipeline's now."""
@@ -22,3 +25,7 @@ class Clock(dg.ConfigurableResource):
     def newest_day(self) -> dt.date:
         """Newest closed UTC day."""
         return self.now().astimezone(dt.UTC).date() - dt.timedelta(days=1)
+
+    def newest_ready_day(self) -> dt.date:
+        """Newest UTC day that closed READY_AFTER ago: every vendor should have published it."""
+        return (self.now().astimezone(dt.UTC) - READY_AFTER).date() - dt.timedelta(days=1)

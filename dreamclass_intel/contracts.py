@@ -82,9 +82,7 @@ RUN_ID = Column("_run_id", Type.STRING, "Dagster run that wrote the row", requir
 ROW_HASH = Column("_row_hash", Type.STRING, "MD5 of the row's own columns", required=True)
 SYSTEM_COLUMNS = (PARTITION, LOADED_AT, RUN_ID, ROW_HASH)
 RAW = Column("_raw", Type.JSON, "The vendor's record as JSON, personal data removed or hashed")
-IS_DELETED = Column(
-    "_is_deleted", Type.BOOL, "True once the vendor reports the object deleted", required=True
-)
+IS_DELETED = Column("_is_deleted", Type.BOOL, "True once the vendor reports the object deleted", required=True)
 
 
 @dataclass(frozen=True)

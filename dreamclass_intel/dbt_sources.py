@@ -41,8 +41,7 @@ def _table(table: Table) -> dict[str, Any]:
         "description": table.description,
         "config": {"meta": {"dagster": {"asset_key": [table.schema, table.name]}}},
         "columns": [
-            {"name": c.name, "description": describe(c), "data_type": SQL_TYPE[c.type]}
-            for c in table.stored_columns
+            {"name": c.name, "description": describe(c), "data_type": SQL_TYPE[c.type]} for c in table.stored_columns
         ],
     }
 
@@ -53,9 +52,7 @@ def render() -> str:
     for table in sorted(catalog.tables().values(), key=lambda t: t.address):
         schemas.setdefault(table.schema, []).append(_table(table))
     sources = [{"name": name, "schema": name, "tables": tables} for name, tables in schemas.items()]
-    body = yaml.safe_dump(
-        {"version": 2, "sources": sources}, sort_keys=False, allow_unicode=True, width=120
-    )
+    body = yaml.safe_dump({"version": 2, "sources": sources}, sort_keys=False, allow_unicode=True, width=120)
     return _HEADER + body
 
 

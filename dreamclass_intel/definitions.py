@@ -28,9 +28,7 @@ def resources() -> dict[str, Any]:
     for package in pkgutil.iter_modules(dreamclass_intel.defs.__path__, "dreamclass_intel.defs."):
         if (
             package.ispkg
-            and (
-                Path(dreamclass_intel.defs.__path__[0]) / package.name.rsplit(".")[-1] / "client.py"
-            ).exists()
+            and (Path(dreamclass_intel.defs.__path__[0]) / package.name.rsplit(".")[-1] / "client.py").exists()
         ):
             found |= importlib.import_module(f"{package.name}.client").RESOURCES
     return found

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
@@ -22,7 +22,6 @@ from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine
 from sqlalchemy import event as sqlalchemy_event
-from typing_extensions import Self
 
 BUSY_TIMEOUT_SECONDS = 30
 MAX_OPEN_RUN_SHARDS = 8
@@ -82,9 +81,8 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
-            with engine.connect() as conn:
-                with conn.begin():
-                    yield conn
+            with engine.connect() as conn, conn.begin():
+                yield conn
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events of one run at once; anything but plain asset events goes the stock way."""
@@ -120,8 +118,6 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             db_select([AssetKeyTable.c.id]).where(AssetKeyTable.c.asset_key == key.to_string())
         ).first()
         if known:
-            conn.execute(
-                AssetKeyTable.update().values(**values).where(AssetKeyTable.c.asset_key == key.to_string())
-            )
+            conn.execute(AssetKeyTable.update().values(**values).where(AssetKeyTable.c.asset_key == key.to_string()))
         else:
             conn.execute(AssetKeyTable.insert().values(asset_key=key.to_string(), **values))

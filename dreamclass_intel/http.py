@@ -34,17 +34,15 @@ class SourceError(RuntimeError):
 
     @property
     def permanent(self) -> bool:
-        """True for 4xx other than 408, 425 and 429."""
-        return self.status is not None and self.status not in RETRY_STATUSES
+        """True for anything below 500 other than 408, 425 and 429 (Cloudflare's 52x pass)."""
+        return self.status is not None and self.status < 500 and self.status not in RETRY_STATUSES
 
 
 def is_transient(error: BaseException) -> bool:
     """What `retrying` retries: transport failures and non-permanent SourceErrors."""
     if isinstance(error, SourceError):
         return not error.permanent
-    return isinstance(
-        error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
-    )
+    return isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
@@ -146,9 +144,7 @@ def _problem(response: requests.Response) -> str:
     if isinstance(body, dict):
         found = body.get("message") or body.get("error") or body.get("errors") or body.get("detail") or ""
         message = found.get("message", "") if isinstance(found, dict) else str(found)
-    return (
-        "; ".join(part for part in (hints.get(response.status_code, ""), message[:200]) if part) or "failed"
-    )
+    return "; ".join(part for part in (hints.get(response.status_code, ""), message[:200]) if part) or "failed"
 
 
 def pages(

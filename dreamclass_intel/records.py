@@ -202,9 +202,7 @@ def conform(table: Table, data: pa.Table | pa.RecordBatch, partition: str | None
         try:
             arrays.append(column.cast(item.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ContractError(
-                f"{table.address}.{item.name}: {column.type} is not {item.type}: {error}"
-            ) from None
+            raise ContractError(f"{table.address}.{item.name}: {column.type} is not {item.type}: {error}") from None
         if not item.nullable and column.null_count:
             rows = [i for i, null in enumerate(column.is_null().to_pylist()) if null][:5]
             raise ContractError(f"{table.address}.{item.name}: null in required column, first rows {rows}")
@@ -213,7 +211,7 @@ def conform(table: Table, data: pa.Table | pa.RecordBatch, partition: str | None
 
 def empty(table: Table, metadata: dict[str, Any] | None = None) -> Extract:
     """No rows, but typed: what a source that is off, or a quiet day, yields."""
-    return Extract(iter((table.arrow_schema.empty_table().to_batches())), metadata=dict(metadata or {}))
+    return Extract(iter(table.arrow_schema.empty_table().to_batches()), metadata=dict(metadata or {}))
 
 
 class _BadValueError(Exception):

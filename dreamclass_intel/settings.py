@@ -30,9 +30,7 @@ class Mode(StrEnum):
 
 
 def _config(prefix: str) -> SettingsConfigDict:
-    return SettingsConfigDict(
-        env_prefix=prefix, env_file=PROJECT_DIR / ".env", extra="ignore", env_ignore_empty=True
-    )
+    return SettingsConfigDict(env_prefix=prefix, env_file=PROJECT_DIR / ".env", extra="ignore", env_ignore_empty=True)
 
 
 class SourceSettings(BaseSettings):
@@ -89,6 +87,12 @@ class Ga4Settings(SourceSettings):
     api_endpoint: str = "https://analyticsdata.googleapis.com"
     time_zone: str = "Europe/Athens"
     trailing_days: int = Field(4, ge=1)
+    sandbox_property: ClassVar[str] = "100200300"
+
+    @property
+    def property_number(self) -> str:
+        """The property's number in the Data API and in the name of the BigQuery data set."""
+        return self.sandbox_property if self.mode is Mode.SANDBOX else self.property_id or ""
 
 
 class BackendSettings(SourceSettings):
@@ -248,7 +252,5 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"{str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()
-        ]
+        lines = [f"{str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(dict.fromkeys(lines))) from None

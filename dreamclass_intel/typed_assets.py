@@ -36,9 +36,7 @@ def column_schema(table: Table) -> dg.TableSchema:
                 c.name,
                 c.type.value,
                 describe(c.description, c.unit, c.pii),
-                dg.TableColumnConstraints(
-                    nullable=c.name not in table.required, unique=table.row_key == (c.name,)
-                ),
+                dg.TableColumnConstraints(nullable=c.name not in table.required, unique=table.row_key == (c.name,)),
             )
             for c in table.stored_columns
         ]
@@ -141,7 +139,5 @@ def snapshot_day(context: dg.AssetExecutionContext, newest: dt.date) -> str:
         )
     older = len(context.partition_keys) - 1
     if older:
-        context.log.info(
-            f"Snapshot taken for {newest}; the {older} older days keep what was stored on the day."
-        )
+        context.log.info(f"Snapshot taken for {newest}; the {older} older days keep what was stored on the day.")
     return newest.isoformat()

@@ -74,6 +74,13 @@ cast({{ at }} as date)
 {% macro default__regex_match(text, pattern) %}regexp_contains({{ text }}, r'{{ pattern }}'){% endmacro %}
 {% macro duckdb__regex_match(text, pattern) %}regexp_matches({{ text }}, '{{ pattern }}'){% endmacro %}
 
+{# Host of a URL, without `www.`, lower case; NULL where there is none. #}
+{% macro url_host(url) %}{{ adapter.dispatch('url_host')(url) }}{% endmacro %}
+{% macro default__url_host(url) %}regexp_extract(lower({{ url }}), r'^https?://(?:www\.)?([^/?#:]+)'){% endmacro %}
+{% macro duckdb__url_host(url) -%}
+nullif(regexp_extract(lower({{ url }}), '^https?://(?:www\.)?([^/?#:]+)', 1), '')
+{%- endmacro %}
+
 {# A scalar of a JSON column as text; NULL where the path is absent. `path` without the leading `$.`. #}
 {% macro json_text(document, path) %}{{ adapter.dispatch('json_text')(document, path) }}{% endmacro %}
 {% macro default__json_text(document, path) %}json_value({{ document }}, '$.{{ path }}'){% endmacro %}

@@ -10,18 +10,16 @@ from __future__ import annotations
 import bisect
 import calendar
 import math
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from . import ids, plans, regimes
 from .model import Invoice, InvoiceLine, School, Subscription, SubscriptionChange, Trial
-from .rng import Draw, Weighted
+from .rng import Draw
 
 LATE_PAYMENT = 0.03
 FAILED_CHURN = 0.15  # of cancels: the last invoice was never paid
 REACTIVATION = 0.08
-_PLAN = Weighted([("starter", 0.30), ("pro", 0.45), ("school", 0.25)])
-_EUR = {"GR", "IE", "DE", "CY", "ES", "NL"}
 _Life = list[tuple[datetime, str, tuple[str, int] | None]]
 
 
@@ -36,16 +34,12 @@ def _when(kind: str, since: datetime, d: Draw, quantile: float | None = None) ->
     """The next event of a cumulative hazard after `since`, or None before the horizon."""
     hazard = regimes.cumulative_hazard(kind)
     start = (since.date() - regimes.START).days
-    target = hazard[min(start + 1, len(hazard) - 1)] + (
-        d.expo(1.0) if quantile is None else -math.log1p(-quantile)
-    )
+    target = hazard[min(start + 1, len(hazard) - 1)] + (d.expo(1.0) if quantile is None else -math.log1p(-quantile))
     index = bisect.bisect_left(hazard, target)
     if index >= len(hazard):
         return None
     day = regimes.START + timedelta(days=index - 1)
-    return datetime(
-        day.year, day.month, day.day, 7 + d.below(12), d.below(60), d.below(60), tzinfo=since.tzinfo
-    )
+    return datetime(day.year, day.month, day.day, 7 + d.below(12), d.below(60), d.below(60), tzinfo=since.tzinfo)
 
 
 def _life(d: Draw, luck: float, start: datetime, plan: str, quantity: int) -> tuple[_Life, datetime | None]:
@@ -75,8 +69,9 @@ def _life(d: Draw, luck: float, start: datetime, plan: str, quantity: int) -> tu
     return out, end
 
 
-def _invoices(d: Draw, head: dict[str, str], changes: list[SubscriptionChange], end: datetime | None,
-              ordinal: int) -> tuple[list[Invoice], list[tuple[datetime, str]]]:  # fmt: skip
+def _invoices(
+    d: Draw, head: dict[str, str], changes: list[SubscriptionChange], end: datetime | None, ordinal: int
+) -> tuple[list[Invoice], list[tuple[datetime, str]]]:
     """Invoices of one subscription and the status changes that late payment causes."""
     first = changes[0]
     horizon = datetime.combine(regimes.HORIZON, first.at.timetz())
@@ -87,24 +82,26 @@ def _invoices(d: Draw, head: dict[str, str], changes: list[SubscriptionChange], 
     while period < stop:
         following = add_months(first.at, months * (k + 1))
         held = [c for c in changes if c.at <= period][-1]
-        due.append((period, period, following, "subscription_create" if k == 0 else "subscription_cycle",
-            held,
-                    held.quantity * held.unit_amount_minor))  # fmt: skip
+        due.append(
+            (
+                period,
+                period,
+                following,
+                "subscription_create" if k == 0 else "subscription_cycle",
+                held,
+                held.quantity * held.unit_amount_minor,
+            )
+        )
         previous = held
         for change in changes:
             if period < change.at < min(following, stop):
-                delta = (
-                    change.quantity * change.unit_amount_minor
-                    - previous.quantity * previous.unit_amount_minor
-                )
+                delta = change.quantity * change.unit_amount_minor - previous.quantity * previous.unit_amount_minor
                 if delta > 0:
                     left = Fraction(
                         int((following - change.at).total_seconds()),
                         int((following - period).total_seconds()),
                     )
-                    due.append(
-                        (change.at, change.at, following, "subscription_update", change, round(delta * left))
-                    )
+                    due.append((change.at, change.at, following, "subscription_update", change, round(delta * left)))
                 previous = change
         period, k = following, k + 1
     out: list[Invoice] = []
@@ -132,36 +129,66 @@ def _invoices(d: Draw, head: dict[str, str], changes: list[SubscriptionChange], 
                 paid_at = paid
                 late += [(at + timedelta(hours=1), "past_due"), (paid, "recover")]
         proration = reason == "subscription_update"
-        text = (
-            f"{'Remaining time on ' if proration else ''}{held.quantity} × {plans.PLAN_NAMES[held.plan_id]}"
+        text = f"{'Remaining time on ' if proration else ''}{held.quantity} × {plans.PLAN_NAMES[held.plan_id]}"
+        line = InvoiceLine(
+            ids.stripe_line_id(invoice_id, 0),
+            text,
+            held.plan_id,
+            held.price_id,
+            held.quantity,
+            held.unit_amount_minor,
+            amount,
+            proration,
+            begin,
+            finish,
         )
-        line = InvoiceLine(ids.stripe_line_id(invoice_id, 0), text, held.plan_id, held.price_id,
-        held.quantity,
-                           held.unit_amount_minor, amount, proration, begin, finish)  # fmt: skip
-        out.append(Invoice(
-            invoice_id, f"{ids.base62(8, 'invoice', head['school_id']).upper()}-{ordinal}{number + 1:03d}",
-            head["customer_id"], head["subscription_id"], head["school_id"], at, reason, held.currency,
-            amount, paid_at,
-            voided, begin, finish, (line,),
-        ))  # fmt: skip
+        out.append(
+            Invoice(
+                invoice_id,
+                f"{ids.base62(8, 'invoice', head['school_id']).upper()}-{ordinal}{number + 1:03d}",
+                head["customer_id"],
+                head["subscription_id"],
+                head["school_id"],
+                at,
+                reason,
+                held.currency,
+                amount,
+                paid_at,
+                voided,
+                begin,
+                finish,
+                (line,),
+            )
+        )
     return out, late
 
 
 def _subscribe(
     d: Draw,
-    luck: float, school: School, account_id: str, ordinal: int, start: datetime, plan: str, quantity: int,
-               interval: str, currency: str, trial: Trial | None) -> tuple[Subscription,
-               list[Invoice]]:  # fmt: skip
+    luck: float,
+    school: School,
+    account_id: str,
+    ordinal: int,
+    start: datetime,
+    plan: str,
+    quantity: int,
+    interval: str,
+    currency: str,
+    trial: Trial | None,
+) -> tuple[Subscription, list[Invoice]]:
     version = regimes.price_version((trial.started_at if trial is not None else start).date())
     subscription_id = ids.stripe_subscription_id(school.school_id, ordinal)
-    head = {"subscription_id": subscription_id, "customer_id": ids.stripe_customer_id(school.school_id),
-            "school_id": school.school_id}  # fmt: skip
+    head = {
+        "subscription_id": subscription_id,
+        "customer_id": ids.stripe_customer_id(school.school_id),
+        "school_id": school.school_id,
+    }
 
     def change(at: datetime, kind: str, status: str, plan_id: str, count: int) -> SubscriptionChange:
         price = plans.price(plan_id, interval, currency, version)
-        return SubscriptionChange(at, kind, status, plan_id, interval, price.price_id, count,
-            price.unit_amount_minor,
-                                  currency)  # fmt: skip
+        return SubscriptionChange(
+            at, kind, status, plan_id, interval, price.price_id, count, price.unit_amount_minor, currency
+        )
 
     life, end = _life(d, luck, start, plan, quantity)
     held = [change(start, "start" if ordinal == 0 else "reactivate", "active", plan, quantity)]
@@ -181,37 +208,28 @@ def _subscribe(
     if end is not None:
         changes.append(change(end, "cancel", "canceled", last.plan_id, last.quantity))
     sub = Subscription(
-        subscription_id, ids.stripe_item_id(subscription_id), head["customer_id"], school.school_id,
+        subscription_id,
+        ids.stripe_item_id(subscription_id),
+        head["customer_id"],
+        school.school_id,
         account_id,
-        trial.started_at if trial is not None else start, trial.started_at if trial is not None else None,
-        trial.ends_at if trial is not None else None, tuple(changes),
-    )  # fmt: skip
+        trial.started_at if trial is not None else start,
+        trial.started_at if trial is not None else None,
+        trial.ends_at if trial is not None else None,
+        tuple(changes),
+    )
     return sub, invoices
-
-
-def choose(d: Draw, school: School) -> tuple[str, int, str, str]:
-    """What a school would buy: plan, quantity (blocks of 50 students), interval, currency."""
-    plan = d.pick(_PLAN)
-    quantity = min(max(1 + round((school.students / 110) ** 0.5 * 0.8 + d.normal(0.2, 0.35)), 1), 6)
-    currency = "usd"
-    if school.country in _EUR and d.chance(0.45):
-        currency = "eur"
-    elif school.country == "GB" and d.chance(0.4):
-        currency = "gbp"
-    return plan, quantity, "year" if d.chance(0.3) else "month", currency
-
-
-def first_year_minor(choice: tuple[str, int, str, str], day: date) -> int:
-    """Value of a choice over twelve months at the prices of `day`."""
-    plan, quantity, interval, currency = choice
-    price = plans.price(plan, interval, currency, regimes.price_version(day))
-    return quantity * price.unit_amount_minor * (1 if interval == "year" else 12)
 
 
 def subscriptions(
     d: Draw,
-    luck: float, school: School, account_id: str, choice: tuple[str, int, str, str], start: datetime | None,
-                  trial: Trial | None) -> tuple[tuple[Subscription, ...], tuple[Invoice, ...]]:  # fmt: skip
+    luck: float,
+    school: School,
+    account_id: str,
+    choice: tuple[str, int, str, str],
+    start: datetime | None,
+    trial: Trial | None,
+) -> tuple[tuple[Subscription, ...], tuple[Invoice, ...]]:
     """All subscriptions and invoices of a school.
 
     `luck` in [0, 1) is the quantile of its life time: 0 leaves at once, 1 never.
@@ -223,17 +241,29 @@ def subscriptions(
         assert trial is not None
         price = plans.price(plan, interval, currency, regimes.price_version(trial.started_at.date()))
         subscription_id = ids.stripe_subscription_id(school.school_id, 0)
-        states = tuple(SubscriptionChange(at, kind, status, plan, interval, price.price_id, quantity,
-                                          price.unit_amount_minor, currency)
-                       for at, kind, status in ((trial.started_at, "trial", "trialing"),
-                                                (trial.ends_at, "cancel", "canceled")))  # fmt: skip
-        return (Subscription(subscription_id, ids.stripe_item_id(subscription_id),
-                             ids.stripe_customer_id(school.school_id), school.school_id, account_id,
-                             trial.started_at,
-                             trial.started_at, trial.ends_at, states),), ()  # fmt: skip
-    sub, invoices = _subscribe(
-        d, luck, school, account_id, 0, start, plan, quantity, interval, currency, trial
-    )
+        states = tuple(
+            SubscriptionChange(
+                at, kind, status, plan, interval, price.price_id, quantity, price.unit_amount_minor, currency
+            )
+            for at, kind, status in (
+                (trial.started_at, "trial", "trialing"),
+                (trial.ends_at, "cancel", "canceled"),
+            )
+        )
+        return (
+            Subscription(
+                subscription_id,
+                ids.stripe_item_id(subscription_id),
+                ids.stripe_customer_id(school.school_id),
+                school.school_id,
+                account_id,
+                trial.started_at,
+                trial.started_at,
+                trial.ends_at,
+                states,
+            ),
+        ), ()
+    sub, invoices = _subscribe(d, luck, school, account_id, 0, start, plan, quantity, interval, currency, trial)
     subs = [sub]
     if sub.canceled_at is not None and d.chance(REACTIVATION):
         back = sub.canceled_at + timedelta(days=20 + d.below(100), hours=d.below(9))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from . import regimes
 
-# 52 whole scoring windows after START, at an hour when the run of the last one (end + 6 h) has completed.
-INITIAL_NOW = datetime(2025, 12, 29, 8, tzinfo=UTC)
+# 52 whole scoring windows after START, late enough that every vendor has published the day before (clock.py).
+INITIAL_NOW = datetime(2025, 12, 29, 18, tzinfo=UTC)
 _LIMIT = datetime.combine(regimes.HORIZON, time(), UTC)
 
 
@@ -40,9 +40,7 @@ class SandboxClock:
             raise ValueError("the sandbox clock takes aware datetimes only")
         moment = moment.astimezone(UTC)
         if moment < self.now():
-            raise ValueError(
-                f"the sandbox clock cannot go back from {self.now().isoformat()} to {moment.isoformat()}"
-            )
+            raise ValueError(f"the sandbox clock cannot go back from {self.now().isoformat()} to {moment.isoformat()}")
         if moment > _LIMIT:
             raise ValueError(f"the sandbox's world ends at {_LIMIT:%Y-%m-%d}")
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -46,14 +46,13 @@ def companies(seed: int, journey: Journey, now: datetime) -> list[CrmCompany]:
         updated, stage = max(paid + timedelta(minutes=20), created), "customer"
         stripe = ids.stripe_customer_id(journey.school.school_id) if linked and updated <= now else None
     key = journey.school.school_id
-    out = [CrmCompany(key, ids.hubspot_company_id(key), journey.school, created, False, stripe, stage,
-                      min(updated, now))]  # fmt: skip
+    out = [
+        CrmCompany(key, ids.hubspot_company_id(key), journey.school, created, False, stripe, stage, min(updated, now))
+    ]
     again = (created + timedelta(days=d.between(2, 90))).replace(microsecond=0)
     if twice and again <= now:
         key += "#2"
-        out.append(
-            CrmCompany(key, ids.hubspot_company_id(key), journey.school, again, True, None, "lead", again)
-        )
+        out.append(CrmCompany(key, ids.hubspot_company_id(key), journey.school, again, True, None, "lead", again))
     return out
 
 
@@ -64,8 +63,4 @@ def prospect_companies(seed: int, prospect: Prospect, now: datetime) -> list[Crm
     if not d.chance(PROSPECT_SHARE) or created > now:
         return []
     key = prospect.school.school_id
-    return [
-        CrmCompany(
-            key, ids.hubspot_company_id(key), prospect.school, created, False, None, "subscriber", created
-        )
-    ]
+    return [CrmCompany(key, ids.hubspot_company_id(key), prospect.school, created, False, None, "subscriber", created)]

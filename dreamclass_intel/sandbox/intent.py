@@ -19,13 +19,17 @@ PROSPECT_DAYS = 40
 SIGNAL_DAYS = 35
 SWAN_LEAD, SWAN_PROSPECT = 0.42, 0.75  # share of schools (with a network of their own) that Swan identifies
 G2_LEAD, G2_PROSPECT = 0.16, 0.22
-SIGNAL_TYPES = Weighted([("profile_visit", 0.42), ("category_visit", 0.22), ("comparison", 0.16),
-    ("pricing_visit", 0.12),
-                         ("alternatives_visit", 0.08)])  # fmt: skip
-COMPETITORS = ("Classhub", "SchoolPilot", "Edumate One", "TermTracker")
-_WAYS = Weighted(
-    [("organic_search", 0.4), ("direct", 0.25), ("paid_search", 0.15), ("referral", 0.1), ("email", 0.1)]
+SIGNAL_TYPES = Weighted(
+    [
+        ("profile_visit", 0.42),
+        ("category_visit", 0.22),
+        ("comparison", 0.16),
+        ("pricing_visit", 0.12),
+        ("alternatives_visit", 0.08),
+    ]
 )
+COMPETITORS = ("Classhub", "SchoolPilot", "Edumate One", "TermTracker")
+_WAYS = Weighted([("organic_search", 0.4), ("direct", 0.25), ("paid_search", 0.15), ("referral", 0.1), ("email", 0.1)])
 
 
 def prospects(seed: int, day: date) -> tuple[Prospect, ...]:
@@ -43,17 +47,20 @@ def prospects(seed: int, day: date) -> tuple[Prospect, ...]:
             later = moment(day + timedelta(days=1 + d.below(PROSPECT_DAYS - 2)), d, 0.7)
             times.append(later)
         times.sort()
-        who = Visitor(client_id(first, d) if not d.chance(CONSENT_DENIED) else None, device(d),
-        school.country,
-                      school.city, COUNTRIES[school.country].language, school.school_id)  # fmt: skip
+        who = Visitor(
+            client_id(first, d) if not d.chance(CONSENT_DENIED) else None,
+            device(d),
+            school.country,
+            school.city,
+            COUNTRIES[school.country].language,
+            school.school_id,
+        )
         visits = tuple(session(d, who, n + 1, at, d.pick(_WAYS), 2.0) for n, at in enumerate(times))
         out.append(Prospect(school, first, visits))
     return tuple(out)
 
 
-def swan_visits(
-    d: Draw, school: School, sessions: tuple[Session, ...], until: datetime | None
-) -> list[SwanVisit]:
+def swan_visits(d: Draw, school: School, sessions: tuple[Session, ...], until: datetime | None) -> list[SwanVisit]:
     """Which of a school's sessions Swan identifies (before `until`, the sign-up)."""
     share = (SWAN_LEAD if until is not None else SWAN_PROSPECT) * (0.4 if school.domain is None else 1.0)
     if not d.chance(share):
@@ -66,13 +73,19 @@ def swan_visits(
         paths = {h.path for h in visit.pages}
         signal = "pricing" if "/pricing" in paths else "demo" if "/demo" in paths else "research"
         views = sum(h.name == "page_view" for h in visit.pages)
-        out.append(SwanVisit(
-            ids.swan_visit_id(school.school_id, visit.ga_session_id, n), ids.swan_visitor_id(visit.client_id,
-            school.school_id),
-            school, visit.started_at, visit, views,
-            float((visit.ended_at - visit.started_at).total_seconds()),
-            round(min(max(sure + d.normal(0, 0.05), 0.3), 0.99), 2), signal,
-        ))  # fmt: skip
+        out.append(
+            SwanVisit(
+                ids.swan_visit_id(school.school_id, visit.ga_session_id, n),
+                ids.swan_visitor_id(visit.client_id, school.school_id),
+                school,
+                visit.started_at,
+                visit,
+                views,
+                float((visit.ended_at - visit.started_at).total_seconds()),
+                round(min(max(sure + d.normal(0, 0.05), 0.3), 0.99), 2),
+                signal,
+            )
+        )
     return out
 
 
@@ -88,10 +101,15 @@ def g2_signals(d: Draw, school: School, at: datetime, share: float) -> list[G2Si
         seen = datetime(day.year, day.month, day.day, 6 + d.below(16), d.below(60), d.below(60), tzinfo=UTC)
         activity = 1 + d.poisson(1.3)
         found[day, kind] = G2Signal(
-            day, school, kind, activity, 1 + d.below(min(activity, 3)),
-            "g2" if d.chance(0.75) else "capterra", seen,
+            day,
+            school,
+            kind,
+            activity,
+            1 + d.below(min(activity, 3)),
+            "g2" if d.chance(0.75) else "capterra",
+            seen,
             d.one(COMPETITORS) if kind in ("comparison", "alternatives_visit") else None,
-        )  # fmt: skip
+        )
     return [s for s in found.values() if s.day >= regimes.START]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
-from . import billing, ids, regimes
+from . import billing, ids, plans, regimes
 from .channels import Tag, tag
 from .model import Contact, Deal, Journey, Lead, ProductEvent, School, Session, Subscription, Trial
 from .rng import Draw, Weighted, even
@@ -18,15 +18,20 @@ from .trials import billing_events, trial_events
 from .visits import CONSENT_DENIED, Visitor, after, client_id, device, moment, session, whole
 
 PRE_DAYS, POST_DAYS = 40, 45  # how far a journey's sessions reach before and after the lead
-CARD_TRIAL_SHARE = (
-    0.05  # of sign-ups without a deal that do not pay: a card on file, cancelled at the trial's end
-)
+CARD_TRIAL_SHARE = 0.05  # of sign-ups without a deal that do not pay: a card on file, cancelled at the trial's end
 OWNERS = ("71001", "71002", "71003", "71004")
 PIPELINE = "default"
 OPEN_STAGES = ("appointmentscheduled", "qualifiedtobuy", "presentationscheduled", "contractsent")
 WON, LOST = "closedwon", "closedlost"
-_LOST = Weighted([("price", 0.27), ("no_decision", 0.30), ("competitor", 0.18), ("missing_feature", 0.15),
-                  ("timing", 0.10)])  # fmt: skip
+_LOST = Weighted(
+    [
+        ("price", 0.27),
+        ("no_decision", 0.30),
+        ("competitor", 0.18),
+        ("missing_feature", 0.15),
+        ("timing", 0.10),
+    ]
+)
 _SCORE = {"A": (80, 100), "B": (60, 80), "C": (35, 60), "D": (0, 35)}
 
 
@@ -84,25 +89,23 @@ def _journey(seed: int, day: date, index: int, channels: Weighted[str]) -> Journ
     if sign_up:
         account_at = created + timedelta(seconds=2 + d.below(9))
         delayed = d.chance(0.12)
-        trial_start = (
-            after(account_at, d, 0.5, 40) if delayed else account_at + timedelta(seconds=5 + d.below(110))
-        )
+        trial_start = after(account_at, d, 0.5, 40) if delayed else account_at + timedelta(seconds=5 + d.below(110))
     has_deal = not repeat and fate("deal") < regimes.deal_probability(lead_class, day)
     deal_at = after(created, d, 2, 168) if has_deal else None
     if deal_at is not None and account_at is None:
         account_at = after(deal_at, d, 20, 120)
         trial_start = account_at + timedelta(seconds=30)
-    visitor_sessions, last_client = _visits(d, school, contact, channel, created, sign_up, account_at,
-    account_id,
-                                            trial_start)  # fmt: skip
+    visitor_sessions, last_client = _visits(
+        d, school, contact, channel, created, sign_up, account_at, account_id, trial_start
+    )
     trial: Trial | None = None
     events: tuple[ProductEvent, ...] = ()
     if account_at is not None and trial_start is not None:
         activates = fate("activation") < regimes.activation_probability(lead_class, day, trial_start.date())
-        trial, events = trial_events(d, trial_id, account_id, account_at, trial_start, activates,
-        school.students,
-                                     last_client)  # fmt: skip
-    choice = billing.choose(d, school)
+        trial, events = trial_events(
+            d, trial_id, account_id, account_at, trial_start, activates, school.students, last_client
+        )
+    choice = plans.choose(d, school)
     deal, pays_at, card = _outcome(d, day, lead_id, lead_class, school, deal_at, trial, choice, repeat, fate)
     subs: tuple[Subscription, ...] = ()
     invoices: tuple = ()
@@ -117,23 +120,45 @@ def _journey(seed: int, day: date, index: int, channels: Weighted[str]) -> Journ
         worst, best = _SCORE[near]
         reclass = (near, round(d.between(worst, best - 0.01), 3), created + timedelta(days=d.between(3, 20)))
     # The converting session carries the lead's tags, so the two can never disagree.
-    source, medium, campaign = next((s.source, s.medium,
-    s.campaign) for s in visitor_sessions if s.started_at <= created
-                                    and (s.ended_at >= created))  # fmt: skip
+    source, medium, campaign = next(
+        (s.source, s.medium, s.campaign)
+        for s in visitor_sessions
+        if s.started_at <= created and (s.ended_at >= created)
+    )
     lead = Lead(
-        lead_id, school.school_id, created, source, medium, campaign, channel,
+        lead_id,
+        school.school_id,
+        created,
+        source,
+        medium,
+        campaign,
+        channel,
         "sign_up" if sign_up else "demo_request",
-        contact.email, account_id if account_at is not None else None, account_at, lead_class, score,
-        reclass[0] if reclass else None, reclass[1] if reclass else None, reclass[2] if reclass else None,
+        contact.email,
+        account_id if account_at is not None else None,
+        account_at,
+        lead_class,
+        score,
+        reclass[0] if reclass else None,
+        reclass[1] if reclass else None,
+        reclass[2] if reclass else None,
         repeat,
-    )  # fmt: skip
+    )
     return Journey(school, contact, lead, trial, events, subs, invoices, deal, visitor_sessions)
 
 
-def _outcome(d: Draw, day: date, lead_id: str, lead_class: str, school: School, deal_at: datetime | None,
-             trial: Trial | None, choice: tuple[str, int, str, str], repeat: bool,
+def _outcome(
+    d: Draw,
+    day: date,
+    lead_id: str,
+    lead_class: str,
+    school: School,
+    deal_at: datetime | None,
+    trial: Trial | None,
+    choice: tuple[str, int, str, str],
+    repeat: bool,
     fate: Callable[[str], float],
-             ) -> tuple[Deal | None, datetime | None, bool]:  # fmt: skip
+) -> tuple[Deal | None, datetime | None, bool]:
     """The deal, when the school starts to pay, and whether a card was given at trial start."""
     activated = trial is not None and trial.activated_at is not None
     if deal_at is None:
@@ -150,39 +175,54 @@ def _outcome(d: Draw, day: date, lead_id: str, lead_class: str, school: School, 
     if closed.weekday() >= 5:
         closed += timedelta(days=7 - closed.weekday())
     closed = whole(closed.replace(hour=8 + d.below(10)))
-    won = fate("win") < regimes.win_probability(
-        lead_class, activated, day, trial.started_at.date(), closed.date()
-    )
+    won = fate("win") < regimes.win_probability(lead_class, activated, day, trial.started_at.date(), closed.date())
     reached = len(OPEN_STAGES) if won else 1 + d.below(len(OPEN_STAGES))
     marks = sorted(d.u() for _ in range(reached - 1))
     entered = [deal_at, *(whole(deal_at + (closed - deal_at) * m) for m in marks)]
     stages = [*zip(OPEN_STAGES, entered, strict=False), (WON if won else LOST, closed)]
     kind = {"year": "annual", "month": "monthly"}[choice[2]]
     deal = Deal(
-        ids.hubspot_deal_id(lead_id), school.school_id, lead_id,
-        f"{school.name} - {choice[0].title()} {kind}", deal_at,
-        PIPELINE, tuple(stages), billing.first_year_minor(choice, deal_at.date()), choice[3],
+        ids.hubspot_deal_id(lead_id),
+        school.school_id,
+        lead_id,
+        f"{school.name} - {choice[0].title()} {kind}",
+        deal_at,
+        PIPELINE,
+        tuple(stages),
+        plans.first_year_minor(choice, deal_at.date()),
+        choice[3],
         "won" if won else "lost",
-        closed, None if won else d.pick(_LOST), d.one(OWNERS),
-    )  # fmt: skip
+        closed,
+        None if won else d.pick(_LOST),
+        d.one(OWNERS),
+    )
     return deal, after(closed, d, 1, 40) if won else None, False
 
 
-def _visits(d: Draw, school: School, contact: Contact, channel: str, created: datetime, sign_up: bool,
-            account_at: datetime | None, account_id: str, trial_start: datetime | None,
-            ) -> tuple[tuple[Session, ...], str | None]:  # fmt: skip
+def _visits(
+    d: Draw,
+    school: School,
+    contact: Contact,
+    channel: str,
+    created: datetime,
+    sign_up: bool,
+    account_at: datetime | None,
+    account_id: str,
+    trial_start: datetime | None,
+) -> tuple[tuple[Session, ...], str | None]:
     """The web sessions before, at and after the lead, in order, and the client id at the lead."""
     lead_in = 60 + d.below(900)
     converting = created - timedelta(seconds=lead_in)
     first_day = datetime(regimes.START.year, regimes.START.month, regimes.START.day, tzinfo=UTC)
     starts = sorted(
-        at for at in (whole(converting - timedelta(days=0.04 + min(d.expo(6.0), PRE_DAYS - 2)))
-                      for _ in range(d.poisson(1.5))) if at >= first_day
-    )  # fmt: skip
-    starts.append(converting)
-    later = sorted(
-        after(created, d, 2, 24 * min(1 + d.expo(9.0), POST_DAYS - 2)) for _ in range(d.poisson(2.0))
+        at
+        for at in (
+            whole(converting - timedelta(days=0.04 + min(d.expo(6.0), PRE_DAYS - 2))) for _ in range(d.poisson(1.5))
+        )
+        if at >= first_day
     )
+    starts.append(converting)
+    later = sorted(after(created, d, 2, 24 * min(1 + d.expo(9.0), POST_DAYS - 2)) for _ in range(d.poisson(2.0)))
     consent = not d.chance(CONSENT_DENIED)
     switch = d.below(len(starts) + len(later)) if d.chance(0.15) else -1
     language = COUNTRIES[school.country].language
@@ -192,9 +232,14 @@ def _visits(d: Draw, school: School, contact: Contact, channel: str, created: da
     for index, at in enumerate([*starts, *later]):
         if who is None or index == switch:
             number = 0
-            who = Visitor(client_id(at, d) if consent else None, device(d), school.country, school.city,
-            language,
-                          school.school_id)  # fmt: skip
+            who = Visitor(
+                client_id(at, d) if consent else None,
+                device(d),
+                school.country,
+                school.city,
+                language,
+                school.school_id,
+            )
         number += 1
         goal: tuple[tuple[int, str, str], ...] = ()
         tagged: Tag | None = None

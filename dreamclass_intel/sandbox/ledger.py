@@ -28,9 +28,18 @@ def movements(journey: Journey) -> list[LedgerEntry]:
                 movement = "churn"
             else:
                 movement = "expansion" if now > held else "contraction"
-            out.append(LedgerEntry(change.at, journey.school.school_id, sub.customer_id, sub.subscription_id,
-                movement,
-                                   now - held, change.currency, now))  # fmt: skip
+            out.append(
+                LedgerEntry(
+                    change.at,
+                    journey.school.school_id,
+                    sub.customer_id,
+                    sub.subscription_id,
+                    movement,
+                    now - held,
+                    change.currency,
+                    now,
+                )
+            )
             held, ever = now, True
     return out
 

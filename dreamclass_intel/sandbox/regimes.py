@@ -182,9 +182,7 @@ def win_rate(day: date) -> float:
     return BY_ID["F"].after if active("F", day) else BASE_WIN_RATE
 
 
-def win_probability(
-    lead_class: str, activated: bool, lead_day: date, trial_day: date, decided: date
-) -> float:
+def win_probability(lead_class: str, activated: bool, lead_day: date, trial_day: date, decided: date) -> float:
     """Probability that a deal decided on `decided` is won; its mean over deals is `win_rate(decided)`."""
     mix = class_mix(lead_day)
     pool = {c: mix[c] * _DEAL_BY_CLASS[c] for c in CLASSES}
@@ -244,9 +242,7 @@ def cumulative_hazard(kind: str) -> tuple[float, ...]:
 
 
 # --- traffic ------------------------------------------------------------------------------------
-ANONYMOUS_PER_DAY = (
-    440.0  # sessions of people who never leave an address, at scale 1 (about 60 more are known)
-)
+ANONYMOUS_PER_DAY = 440.0  # sessions of people who never leave an address, at scale 1 (about 60 more are known)
 TRAFFIC_WEEKDAY = (1.10, 1.13, 1.12, 1.09, 1.0, 0.76, 0.80)
 TRAFFIC_DAY_SD = 0.05
 TRAFFIC_SHARES = {

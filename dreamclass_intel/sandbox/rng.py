@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 import numpy as np
 
 T = TypeVar("T")
-# Which of the equally likely pasts a seed lives. Chosen among 1..12: in this one the undisturbed stretches of seed 7
-# give few chance signals on individuals charts and the planted shifts come out near their declared sizes.
+# Which of the equally likely pasts a seed lives. Chosen among 1..12: in this one the undisturbed stretches of
+# seed 7 give few chance signals on individuals charts, and the shifts come out near their declared sizes.
 _EDITION = 8
 _NORMAL = NormalDist()
 _CHUNK = 64

@@ -35,12 +35,8 @@ def _c(iso: str, name: str, tlds: str, legal: str, cities: str, streets: str, fi
                    tuple(first.split()), tuple(last.split()), language)  # fmt: skip
 
 
-_EN_FIRST = (
-    "Alma Brett Carys Dana Ellis Fenn Greer Hollis Imani Jory Kendra Lowell Merrin Noel Orla Perry Quinn"
-)
-_EN_LAST = (
-    "Ashdown Brackley Colverton Dunmoor Ellsworthy Fairhaugh Garstow Hartwyn Inglemoor Kestrell Larkwood"
-)
+_EN_FIRST = "Alma Brett Carys Dana Ellis Fenn Greer Hollis Imani Jory Kendra Lowell Merrin Noel Orla Perry Quinn"
+_EN_LAST = "Ashdown Brackley Colverton Dunmoor Ellsworthy Fairhaugh Garstow Hartwyn Inglemoor Kestrell Larkwood"
 _EL_FIRST = "Andri Danae Eirini Foteini Kyriakos Lefteris Myrto Nefeli Orestis Stavri Thalia Vasilis"
 _EL_LAST = "Anemidis Dimopoulakos Fotakidis Kalamaras Lagoudis Mavrelis Nerantzis Palaiakis Rodakis Thymaris"
 COUNTRIES = {c.iso: c for c in (
@@ -118,9 +114,7 @@ _RIGHT = ("field", "bridge", "path", "gate", "wood", "well", "view", "mont", "da
 "spring", "light",
           "port", "brook", "star", "nest", "point", "haven", "bloom", "tree", "shore")  # fmt: skip
 _PREFIX = ("", "", "", "", "The ", "Little ", "New ", "St. ", "Royal ")
-_ROLES = Weighted(
-    [("owner", 0.34), ("director", 0.22), ("administrator", 0.24), ("teacher", 0.12), ("it", 0.08)]
-)
+_ROLES = Weighted([("owner", 0.34), ("director", 0.22), ("administrator", 0.24), ("teacher", 0.12), ("it", 0.08)])
 FREEMAIL = Weighted([("gmail.com", 0.58), ("yahoo.com", 0.12), ("hotmail.com", 0.10), ("outlook.com", 0.12),
                      ("icloud.com", 0.04), ("gmx.de", 0.02), ("yahoo.gr", 0.02)])  # fmt: skip
 _DIAL = {"US": "1", "GB": "44", "GR": "30", "IE": "353", "DE": "49", "CY": "357", "CA": "1", "AU": "61",

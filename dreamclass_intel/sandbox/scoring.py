@@ -67,8 +67,15 @@ def class_at(journey: Journey, at: datetime) -> tuple[str, float]:
     return lead.lead_class, lead.score
 
 
-def run(seed: int, index: int, version: int, created: datetime, completed: datetime, leads: Sequence[Journey],
-        now: datetime) -> ScoringRun | None:  # fmt: skip
+def run(
+    seed: int,
+    index: int,
+    version: int,
+    created: datetime,
+    completed: datetime,
+    leads: Sequence[Journey],
+    now: datetime,
+) -> ScoringRun | None:
     """A run as its row reads at `now`: absent, running, or completed."""
     if created > now:
         return None
@@ -77,13 +84,22 @@ def run(seed: int, index: int, version: int, created: datetime, completed: datet
     classes = [class_at(j, created)[0] for j in leads]
     value = lqi(classes)
     return ScoringRun(
-        run_id(seed, index, version), index, start, end, "completed" if done else "running", version,
-        run_id(seed, index, version - 1) if version > 1 else None, regimes.MODEL_VERSION,
-        regimes.WEIGHTS_VERSION, created,
-        completed if done else None, completed if done else created,
+        run_id(seed, index, version),
+        index,
+        start,
+        end,
+        "completed" if done else "running",
+        version,
+        run_id(seed, index, version - 1) if version > 1 else None,
+        regimes.MODEL_VERSION,
+        regimes.WEIGHTS_VERSION,
+        created,
+        completed if done else None,
+        completed if done else created,
         str(value) if done and value is not None else None,
-        len(leads) if done else 0, {c: classes.count(c) if done else 0 for c in regimes.CLASSES},
-    )  # fmt: skip
+        len(leads) if done else 0,
+        {c: classes.count(c) if done else 0 for c in regimes.CLASSES},
+    )
 
 
 def scores(item: ScoringRun, leads: Sequence[Journey]) -> list[LeadScore]:
@@ -97,9 +113,20 @@ def scores(item: ScoringRun, leads: Sequence[Journey]) -> list[LeadScore]:
         name, score = class_at(journey, item.created_at)
         at = item.created_at + (item.completed_at - item.created_at) * (n + 1) / (len(leads) + 1)
         known = lead.account_created_at is not None and lead.account_created_at <= item.created_at
-        out.append(LeadScore(
-            first + n, item.run_id, lead.lead_id, name, f"{score:.3f}", lead.account_id if known else None,
-            lead.email,
-            lead.source, lead.medium, lead.campaign, at, at,
-        ))  # fmt: skip
+        out.append(
+            LeadScore(
+                first + n,
+                item.run_id,
+                lead.lead_id,
+                name,
+                f"{score:.3f}",
+                lead.account_id if known else None,
+                lead.email,
+                lead.source,
+                lead.medium,
+                lead.campaign,
+                at,
+                at,
+            )
+        )
     return out

@@ -135,13 +135,7 @@ def view(school: School, vendor: str, record: int = 1) -> VendorView:
         website, phone, street, postcode = None, "", None, None
         city = ascii_of(city)
     elif vendor == "product":
-        name = (
-            school.name
-            if d.chance(0.6)
-            else school.name.split(" ")[0]
-            if d.chance(0.3)
-            else _typed(school, d)
-        )
+        name = school.name if d.chance(0.6) else school.name.split(" ")[0] if d.chance(0.3) else _typed(school, d)
         street, postcode = None, None
         phone = phone if d.chance(0.3) else ""
     return VendorView(

@@ -56,9 +56,7 @@ def _mix(value: int) -> int:
 def _visitor(seed: int, day: date, index: int) -> tuple[Visitor, datetime]:
     """New visitor `index` of a day: the same whenever it is asked for, so that people can come back."""
     key = _mix(
-        _mix(seed * 1000003 + day.toordinal())
-        ^ (index * 0x5851F42D4C957F2D & 0xFFFFFFFFFFFFFFFF)
-        ^ crc("visitor")
+        _mix(seed * 1000003 + day.toordinal()) ^ (index * 0x5851F42D4C957F2D & 0xFFFFFFFFFFFFFFFF) ^ crc("visitor")
     )
     start, end = day_bounds_cached(day)
     quantile = (key & 0xFFFFF) / 0x100000
@@ -118,11 +116,7 @@ def anonymous_sessions(seed: int, day: date, scale: float) -> list[Session]:
                 continue
             known.add(key)
         channel = (
-            channels.at(d.u())
-            if number == 1 or d.chance(0.4)
-            else "direct"
-            if d.chance(0.5)
-            else channels.at(d.u())
+            channels.at(d.u()) if number == 1 or d.chance(0.4) else "direct" if d.chance(0.5) else channels.at(d.u())
         )
         out.append(session(d, who, number, at, channel, 1.62))
     out.sort(key=lambda s: (s.started_at, s.client_id or ""))

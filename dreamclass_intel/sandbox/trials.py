@@ -21,14 +21,20 @@ ACTIVATION_STUDENTS = 5
 TRIAL_EVENT_DAYS = 30
 LATE_SHARE = 0.02
 USAGE_WEEKLY = 2.1
-_USAGE = Weighted([("attendance_recorded", 0.34), ("feature_used", 0.24), ("payment_recorded", 0.12),
-                   ("fee_created", 0.08), ("student_enrolled", 0.10), ("email_invitation_sent", 0.07),
-                   ("invitation_accepted", 0.05)])  # fmt: skip
+_USAGE = Weighted(
+    [
+        ("attendance_recorded", 0.34),
+        ("feature_used", 0.24),
+        ("payment_recorded", 0.12),
+        ("fee_created", 0.08),
+        ("student_enrolled", 0.10),
+        ("email_invitation_sent", 0.07),
+        ("invitation_accepted", 0.05),
+    ]
+)
 _FEATURES = ("gradebook", "calendar", "reports", "messaging", "admission_form", "timetable", "library")
 # What a trial that does not activate in time gets done (late = all three, but after seven days).
-_FAILURES = Weighted(
-    [("nothing", 0.36), ("class", 0.28), ("few_students", 0.18), ("no_teacher", 0.12), ("late", 0.06)]
-)
+_FAILURES = Weighted([("nothing", 0.36), ("class", 0.28), ("few_students", 0.18), ("no_teacher", 0.12), ("late", 0.06)])
 
 
 class Recorder:
@@ -38,8 +44,17 @@ class Recorder:
         self.d, self.account_id, self.user_id, self.client_id = d, account_id, user_id, client_id
         self.events: list[ProductEvent] = []
 
-    def add(self, at: datetime, name: str, properties: dict[str, Any] | None = None, *, actor: str = "user",
-            source: str = "web", role: str = "admin", is_test: bool = False) -> datetime:  # fmt: skip
+    def add(
+        self,
+        at: datetime,
+        name: str,
+        properties: dict[str, Any] | None = None,
+        *,
+        actor: str = "user",
+        source: str = "web",
+        role: str = "admin",
+        is_test: bool = False,
+    ) -> datetime:
         """Record an event; returns when it occurred (to the millisecond)."""
         d = self.d
         at = at.replace(microsecond=at.microsecond // 1000 * 1000)
@@ -50,21 +65,35 @@ class Recorder:
         received = at + timedelta(milliseconds=int(delay * 1000))
         user = self.user_id if actor == "user" else None if actor == "system" else "usr_support01"
         session = f"s_{self.account_id[:8]}{int(at.timestamp()) // 1800:x}" if actor == "user" else None
-        self.events.append(ProductEvent(
-            ids.uuid7(at, int(d.u() * (1 << 53)) << 21 | int(d.u() * (1 << 21))), name, self.account_id, user,
-            role if actor == "user" else None, actor, session, self.client_id if actor == "user" else None,
-            at,
-            received, source, is_test, properties or {},
-        ))  # fmt: skip
+        self.events.append(
+            ProductEvent(
+                ids.uuid7(at, int(d.u() * (1 << 53)) << 21 | int(d.u() * (1 << 21))),
+                name,
+                self.account_id,
+                user,
+                role if actor == "user" else None,
+                actor,
+                session,
+                self.client_id if actor == "user" else None,
+                at,
+                received,
+                source,
+                is_test,
+                properties or {},
+            )
+        )
         return at
 
     def students(self, at: datetime, wanted: int) -> datetime:
         """Add `wanted` students, by hand or by an import; returns when the fifth (or last) was there."""
         d = self.d
         if wanted >= ACTIVATION_STUDENTS and d.chance(0.7):
-            return self.add(at, "student_added", {"count": wanted, "import_id": ids.base62(8,
-                self.account_id, at)},
-                            source="import")  # fmt: skip
+            return self.add(
+                at,
+                "student_added",
+                {"count": wanted, "import_id": ids.base62(8, self.account_id, at)},
+                source="import",
+            )
         left, reached = wanted, at
         while left > 0:
             step = left if left < 3 else min(left, 1 + d.below(4))
@@ -76,16 +105,21 @@ class Recorder:
         return reached
 
 
-def trial_events(d: Draw, trial_id: str, account_id: str, created_at: datetime, started_at: datetime,
+def trial_events(
+    d: Draw,
+    trial_id: str,
+    account_id: str,
+    created_at: datetime,
+    started_at: datetime,
     activates: bool,
-                 students: int, client_id: str | None) -> tuple[Trial, tuple[ProductEvent, ...]]:  # fmt: skip
+    students: int,
+    client_id: str | None,
+) -> tuple[Trial, tuple[ProductEvent, ...]]:
     """The trial and the events of its first days."""
     user_id = "usr_" + ids.base62(12, "user", account_id)
     r = Recorder(d, account_id, user_id, client_id)
     r.add(created_at, "account_created", {"locale": "en"})
-    r.add(
-        started_at, "trial_started", {"trial_id": trial_id, "days": TRIAL_DAYS}, actor="system", source="api"
-    )
+    r.add(started_at, "trial_started", {"trial_id": trial_id, "days": TRIAL_DAYS}, actor="system", source="api")
     limit = started_at + timedelta(days=ACTIVATION_DAYS)
     fate = "activates" if activates else d.pick(_FAILURES)
     activated_at: datetime | None = None
@@ -95,9 +129,7 @@ def trial_events(d: Draw, trial_id: str, account_id: str, created_at: datetime, 
         order = [0.0, *parts, span]
         steps = [order[1], order[2], order[3]]
         made = r.add(started_at + timedelta(hours=steps[0]), "class_created", {"count": 1})
-        had = r.students(
-            started_at + timedelta(hours=steps[1]), min(max(5, int(students * d.between(0.05, 0.6))), 400)
-        )
+        had = r.students(started_at + timedelta(hours=steps[1]), min(max(5, int(students * d.between(0.05, 0.6))), 400))
         teacher = r.add(started_at + timedelta(hours=steps[2]), "teacher_added", {"count": 1 + d.below(3)})
         activated_at = max(made, had, teacher)
     elif fate != "nothing":
@@ -119,9 +151,15 @@ def trial_events(d: Draw, trial_id: str, account_id: str, created_at: datetime, 
         r.add(at, name, _properties(name, d))
     if d.chance(0.45 if activates else 0.12):
         r.add(started_at + timedelta(days=d.between(0.5, TRIAL_DAYS)), "billing_page_viewed")
-    trial = Trial(account_id, trial_id, user_id, created_at, started_at,
-    started_at + timedelta(days=TRIAL_DAYS),
-                  activated_at)  # fmt: skip
+    trial = Trial(
+        account_id,
+        trial_id,
+        user_id,
+        created_at,
+        started_at,
+        started_at + timedelta(days=TRIAL_DAYS),
+        activated_at,
+    )
     return trial, tuple(sorted(r.events, key=lambda e: (e.occurred_at, e.event_id)))
 
 
@@ -153,9 +191,7 @@ def billing_events(d: Draw, trial: Trial, subscriptions: Iterable[Subscription])
     return r.events
 
 
-def usage_events(
-    seed: int, trial: Trial, subscriptions: Iterable[Subscription], monday: date
-) -> list[ProductEvent]:
+def usage_events(seed: int, trial: Trial, subscriptions: Iterable[Subscription], monday: date) -> list[ProductEvent]:
     """A paying account's events of one week: few, a pure function of (seed, account, week)."""
     start = datetime.combine(monday, time(), UTC)
     spans = []
@@ -184,8 +220,12 @@ def qa_events(seed: int, day: date) -> list[ProductEvent]:
         return []
     r = Recorder(d, ids.uuid_of("qa", seed, day), "usr_qa", None)
     at = datetime.combine(day, time(9), UTC) + timedelta(seconds=int(d.between(0, 28000)))
-    for minute, name, properties in ((0, "account_created", {}), (1, "trial_started", {"days": TRIAL_DAYS}),
-                                     (3, "class_created", {"count": 1}), (5, "student_added", {"count": 8}),
-                                     (8, "teacher_added", {"count": 1})):  # fmt: skip
+    for minute, name, properties in (
+        (0, "account_created", {}),
+        (1, "trial_started", {"days": TRIAL_DAYS}),
+        (3, "class_created", {"count": 1}),
+        (5, "student_added", {"count": 8}),
+        (8, "teacher_added", {"count": 1}),
+    ):
         r.add(at + timedelta(minutes=minute), name, dict(properties), is_test=True)
     return r.events

@@ -24,11 +24,7 @@ def identities(world: World, now: datetime) -> Iterator[tuple[str, str, str]]:
         school, lead = journey.school.school_id, journey.lead
         yield "supabase.lead", lead.lead_id, school
         yield "hubspot.contact", ids.hubspot_contact_id(lead.lead_id), school
-        if (
-            lead.account_id is not None
-            and lead.account_created_at is not None
-            and lead.account_created_at <= now
-        ):
+        if lead.account_id is not None and lead.account_created_at is not None and lead.account_created_at <= now:
             yield "product.account", lead.account_id, school
         for n, sub in enumerate(s for s in journey.subscriptions if s.created_at <= now):
             if n == 0:
@@ -70,29 +66,58 @@ def truth(world: World, now: datetime) -> dict[str, Any]:
     for kind, record, school in identities(world, now):
         identity.setdefault(kind, {})[record] = school
     entries = [
-        {"date": e.at.date().isoformat(), "at": e.at.isoformat(), "school_id": e.school_id,
-        "customer_id": e.customer_id,
-         "subscription_id": e.subscription_id, "movement": e.movement, "delta_minor": exact(e.delta_minor),
-         "currency": e.currency, "mrr_after": exact(e.mrr_after_minor)}
+        {
+            "date": e.at.date().isoformat(),
+            "at": e.at.isoformat(),
+            "school_id": e.school_id,
+            "customer_id": e.customer_id,
+            "subscription_id": e.subscription_id,
+            "movement": e.movement,
+            "delta_minor": exact(e.delta_minor),
+            "currency": e.currency,
+            "mrr_after": exact(e.mrr_after_minor),
+        }
         for e in world.ledger(now)
-    ]  # fmt: skip
+    ]
     windows = []
     for run in world.scoring_runs(now):
-        windows.append({"window_start": run.window_start.date().isoformat(), "run_version": run.run_version,
-                        "status": run.status, "lqi": run.lqi, "total_leads": run.total_leads,
-                        "expected_lqi": round(regimes.true_lqi(run.window_start.date()), 3)})  # fmt: skip
+        windows.append(
+            {
+                "window_start": run.window_start.date().isoformat(),
+                "run_version": run.run_version,
+                "status": run.status,
+                "lqi": run.lqi,
+                "total_leads": run.total_leads,
+                "expected_lqi": round(regimes.true_lqi(run.window_start.date()), 3),
+            }
+        )
     shifts = [
-        {"id": s.id, "title": s.title, "metric_ids": list(s.metric_ids), "start": s.start.isoformat(),
-         "end": s.end.isoformat() if s.end else None, "before": s.before, "after": s.after, "unit": s.unit,
-         "description": s.description}
+        {
+            "id": s.id,
+            "title": s.title,
+            "metric_ids": list(s.metric_ids),
+            "start": s.start.isoformat(),
+            "end": s.end.isoformat() if s.end else None,
+            "before": s.before,
+            "after": s.after,
+            "unit": s.unit,
+            "description": s.description,
+        }
         for s in regimes.SHIFTS
-    ]  # fmt: skip
+    ]
     return {
-        "seed": world.config.seed, "scale": world.config.scale, "now": now.isoformat(),
-        "start": world.config.start.isoformat(), "settled": regimes.SETTLED.isoformat(),
-        "window_days": regimes.WINDOW_DAYS, "windows_closed": scoring.window_of(now), "identity": identity,
-        "ledger": entries, "lqi": windows, "shifts": shifts,
-    }  # fmt: skip
+        "seed": world.config.seed,
+        "scale": world.config.scale,
+        "now": now.isoformat(),
+        "start": world.config.start.isoformat(),
+        "settled": regimes.SETTLED.isoformat(),
+        "window_days": regimes.WINDOW_DAYS,
+        "windows_closed": scoring.window_of(now),
+        "identity": identity,
+        "ledger": entries,
+        "lqi": windows,
+        "shifts": shifts,
+    }
 
 
 def write_truth(world: World, now: datetime, path: Path | str) -> Path:

@@ -59,9 +59,7 @@ class World:
     def __init__(self, config: WorldConfig | None = None):
         self.config = config or WorldConfig()
         if self.config.start != regimes.START:
-            raise ValueError(
-                f"the regimes are anchored at {regimes.START}; start cannot be {self.config.start}"
-            )
+            raise ValueError(f"the regimes are anchored at {regimes.START}; start cannot be {self.config.start}")
         self._lock = threading.RLock()
         self._cohorts: dict[date, tuple[Journey, ...]] = {}
         self._prospects: dict[date, tuple[Prospect, ...]] = {}
@@ -148,9 +146,7 @@ class World:
                 day + timedelta(days=journeys.PRE_DAYS + 1),
                 True,
             )
-            return sorted(
-                self._sessions.get(day, ()), key=lambda s: (s.started_at, s.client_id or "", s.landing_page)
-            )
+            return sorted(self._sessions.get(day, ()), key=lambda s: (s.started_at, s.client_id or "", s.landing_page))
 
     def sessions(self, day: date) -> list[Session]:
         """All sessions that start on a day of the reporting time zone, in order of time."""
@@ -218,9 +214,7 @@ class World:
             found = []
             for journey in self._payers:
                 if journey.trial is not None and journey.lead.created_at < end:
-                    found += trials.usage_events(
-                        self.config.seed, journey.trial, journey.subscriptions, monday
-                    )
+                    found += trials.usage_events(self.config.seed, journey.trial, journey.subscriptions, monday)
             self._usage[monday] = found
             if len(self._usage) > 30:
                 self._usage.popitem(last=False)
@@ -246,9 +240,7 @@ class World:
     def crm_companies(self, now: datetime) -> list[CrmCompany]:
         """Company records in the CRM at `now`, duplicates included; in order of creation."""
         found = [c for j in self.journeys(now) for c in crm.companies(self.config.seed, j, now)]
-        found += [
-            c for p in self.all_prospects(now) for c in crm.prospect_companies(self.config.seed, p, now)
-        ]
+        found += [c for p in self.all_prospects(now) for c in crm.prospect_companies(self.config.seed, p, now)]
         return sorted(found, key=lambda c: (c.created_at, c.record_key))
 
     def ledger(self, now: datetime) -> list[LedgerEntry]:

@@ -27,7 +27,7 @@ from dreamclass_intel.contracts import (
     quote,
 )
 from dreamclass_intel.records import Extract
-from dreamclass_intel.warehouse.protocol import Spool, WriteResult
+from dreamclass_intel.warehouse.protocol import Audit, Spool, WriteResult
 
 SQL_TYPE: dict[Type, str] = {
     Type.STRING: "VARCHAR",
@@ -85,9 +85,7 @@ class DuckDBWarehouse:
             for table in tables:
                 _ensure(con, table)
 
-    def write(
-        self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str
-    ) -> WriteResult:
+    def write(self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str) -> WriteResult:
         """See `Warehouse.write`. Raises ContractError for rows the contract refuses; nothing is written then."""
         with Spool(table, data, partitions, self.path.parent / "spool") as spool, self.connect() as con:
             _ensure(con, table)
@@ -110,6 +108,38 @@ class DuckDBWarehouse:
                 digest.update(value.as_py().encode())
         return digest.hexdigest()
 
+    def audit(self, table: Table) -> Audit:
+        """See `Warehouse.audit`."""
+        with self.connect() as con:
+            _ensure(con, QUARANTINE)
+            stored = _stored_types(con, table)
+            wanted = {c.name: SQL_TYPE[c.type] for c in table.stored_columns}
+            problems = [
+                f"column {n} is {stored.get(n, 'missing')}, not {t}" for n, t in wanted.items() if stored.get(n) != t
+            ]
+            problems += [f"column {n} is not declared" for n in sorted(set(stored) - set(wanted))]
+            if problems:
+                return Audit(0, tuple(problems), 0)
+            name = sql_name(table)
+            (rows,) = con.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)
+            for column in sorted(table.required | {c.name for c in SYSTEM_COLUMNS}):
+                (nulls,) = con.execute(f"SELECT count(*) FROM {name} WHERE {quote(column)} IS NULL").fetchone() or (0,)
+                if nulls:
+                    problems.append(f"{column} is null in {nulls} rows")
+            key = ", ".join(quote(k) for k in table.row_key)
+            twice = con.execute(
+                f"SELECT {key} FROM {name} GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 3"
+            ).fetchall()
+            problems += [f"key stored twice: {', '.join(map(str, row))}" for row in twice]
+            altered = con.execute(
+                f"SELECT {key} FROM {name} WHERE {quote(ROW_HASH.name)} != {_content(table)} LIMIT 3"
+            ).fetchall()
+            problems += [f"row altered since it was loaded: {', '.join(map(str, row))}" for row in altered]
+            (refused,) = con.execute(
+                f"SELECT count(*) FROM {sql_name(QUARANTINE)} WHERE table_name = ?", [table.address]
+            ).fetchone() or (0,)
+            return Audit(rows, tuple(problems), refused)
+
     def _swap(
         self,
         con: duckdb.DuckDBPyConnection,
@@ -120,9 +150,8 @@ class DuckDBWarehouse:
     ) -> WriteResult:
         loaded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         columns = ", ".join(quote(c.name) for c in table.data_columns)
-        content = "md5(CAST(row(" + columns + ") AS VARCHAR))"
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, {content} AS "
+            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, {_content(table)} AS "
             f"{quote(ROW_HASH.name)}, row_number() OVER () AS position FROM read_parquet(?)",
             [str(spool.path)],
         )
@@ -150,21 +179,27 @@ class DuckDBWarehouse:
             )
         stored = ", ".join(quote(c.name) for c in table.stored_columns)
         values = ", ".join("?" if c in (LOADED_AT, RUN_ID) else quote(c.name) for c in table.stored_columns)
-        con.execute(
-            f"INSERT INTO {sql_name(table)} ({stored}) SELECT {values} FROM chosen", [loaded_at, run_id]
-        )
+        con.execute(f"INSERT INTO {sql_name(table)} ({stored}) SELECT {values} FROM chosen", [loaded_at, run_id])
         _quarantine(con, table, partitions, spool.rejected, loaded_at, run_id)
         con.execute("DROP TABLE incoming; DROP TABLE chosen")
         return WriteResult(rows=kept, duplicates=spool.rows - kept, rejected=len(spool.rejected))
 
 
+def _content(table: Table) -> str:
+    """SQL of a row's hash over its own columns."""
+    return f"md5(CAST(row({', '.join(quote(c.name) for c in table.data_columns)}) AS VARCHAR))"
+
+
+def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    found = con.execute(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ?",
+        [table.schema, table.name],
+    ).fetchall()
+    return dict(found)
+
+
 def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    existing = dict(
-        con.execute(
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ?",
-            [table.schema, table.name],
-        ).fetchall()
-    )
+    existing = _stored_types(con, table)
     if not existing:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
         con.execute(_ddl(table))
@@ -186,9 +221,7 @@ def _ddl(table: Table) -> str:
     required = table.required | {c.name for c in SYSTEM_COLUMNS}
 
     def line(column: Column) -> str:
-        return f"{quote(column.name)} {SQL_TYPE[column.type]}" + (
-            " NOT NULL" if column.name in required else ""
-        )
+        return f"{quote(column.name)} {SQL_TYPE[column.type]}" + (" NOT NULL" if column.name in required else "")
 
     return f"CREATE TABLE {sql_name(table)} ({', '.join(line(c) for c in table.stored_columns)})"
 
@@ -201,9 +234,7 @@ def _refuse_conflicts(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         f"HAVING count(DISTINCT {quote(ROW_HASH.name)} || {quote(PARTITION.name)}) > 1 ORDER BY ALL LIMIT 3"
     ).fetchall()
     if bad:
-        shown = "; ".join(
-            ", ".join(f"{k}={v}" for k, v in zip(table.row_key, row, strict=False)) for row in bad
-        )
+        shown = "; ".join(", ".join(f"{k}={v}" for k, v in zip(table.row_key, row, strict=False)) for row in bad)
         raise ContractError(f"{table.address}: different rows share the key ({shown})")
 
 
@@ -241,6 +272,8 @@ def _quarantine(
         con.execute(
             f"INSERT INTO {target} BY NAME SELECT ? AS table_name, ? AS reason, ? AS field, ? AS origin, "
             "?::JSON AS record, ? AS record_hash, ? AS _partition, ? AS _loaded_at, ? AS _run_id, ? AS _row_hash",
-            [item.table, item.reason, item.field, item.origin, item.record, digest, item.partition]
-            + [loaded_at, run_id, digest],
+            [
+                *(item.table, item.reason, item.field, item.origin, item.record, digest),
+                *(item.partition, loaded_at, run_id, digest),
+            ],
         )

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Grain, Table, quote
+from dreamclass_intel.http import SourceError
 from dreamclass_intel.records import Extract, conform
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
@@ -44,7 +45,11 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         keys = context.asset_partition_keys if context.has_asset_partitions else None
         partitions = list(keys) if keys is not None else None
         data = _extract(table, obj, partitions)
-        result = self.warehouse.backend().write(table, partitions, data, context.run_id)
+        try:
+            result = self.warehouse.backend().write(table, partitions, data, context.run_id)
+        except SourceError as error:
+            # Assets stream, so a vendor may refuse only now; its words must reach the run all the same.
+            raise dg.Failure(str(error), allow_retries=not error.permanent) from error
         context.add_output_metadata(
             {
                 "dagster/row_count" if partitions is None else "dagster/partition_row_count": result.rows,
@@ -76,9 +81,7 @@ def _extract(table: Table, obj: Any, partitions: list[str] | None) -> Extract:
     if isinstance(obj, pd.DataFrame):
         obj = pa.Table.from_pandas(obj, preserve_index=False)
     if not isinstance(obj, pa.Table):
-        raise TypeError(
-            f"{table.address}: an asset returns an Extract, a pa.Table or a DataFrame, not {type(obj)}"
-        )
+        raise TypeError(f"{table.address}: an asset returns an Extract, a pa.Table or a DataFrame, not {type(obj)}")
     if "_partition" not in obj.column_names:
         if partitions is not None and len(partitions) > 1:
             raise TypeError(f"{table.address}: rows of a range need a _partition column")

@@ -24,12 +24,19 @@ class WriteResult:
     statistics: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Audit:
+    """What is wrong with a stored table, found by asking the table itself."""
+
+    rows: int
+    problems: tuple[str, ...]  # in words, naming the column and a first offending key
+    quarantined: int
+
+
 class Warehouse(Protocol):
     """Storage of declared tables. Every write is atomic: readers see the old rows or the new ones."""
 
-    def write(
-        self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str
-    ) -> WriteResult:
+    def write(self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str) -> WriteResult:
         """Write `data` by `table.write`; None replaces an unpartitioned table whole."""
         ...
 
@@ -39,6 +46,10 @@ class Warehouse(Protocol):
 
     def ensure(self, tables: Sequence[Table]) -> None:
         """Create what is missing, empty and typed; add new columns; refuse any other schema change."""
+        ...
+
+    def audit(self, table: Table) -> Audit:
+        """Check the stored rows against the contract: types, nulls, keys, and that no row was altered."""
         ...
 
     def content_hash(self, table: Table) -> str:

@@ -224,9 +224,7 @@ def _policies(baseline: Policy | Sequence[Policy], edges: tuple[int, ...]) -> li
         return [baseline] * count
     for divider in edges[1:-1]:
         if baseline.start < divider < baseline.stop:
-            raise ValueError(
-                f"the baseline range {baseline.start}..{baseline.stop} crosses a divider at {divider}"
-            )
+            raise ValueError(f"the baseline range {baseline.start}..{baseline.stop} crosses a divider at {divider}")
     home = sum(edge <= baseline.start for edge in edges[1:-1])
     others = Baseline(baseline.count, baseline.minimum, baseline.trial_below)
     return [baseline if k == home else others for k in range(count)]

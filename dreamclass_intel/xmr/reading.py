@@ -133,9 +133,7 @@ def _cell(path: Path, line: int, column: str, cell: str) -> float | None:
             column,
             f"{cell!r} has a comma: write decimals with a point, thousands without",
         )
-    raise _refusal(
-        path, f"row {line}", column, f"{_short(cell)} is not a number (leave a missing window empty)"
-    )
+    raise _refusal(path, f"row {line}", column, f"{_short(cell)} is not a number (leave a missing window empty)")
 
 
 # --- JSON
@@ -147,9 +145,7 @@ def _from_json(path: Path, text: str, column: str | None) -> Series:
     except json.JSONDecodeError as error:
         raise SeriesError(f"{path}: row {error.lineno}: not JSON: {error.msg}") from None
     except (RecursionError, ValueError):
-        raise SeriesError(
-            f"{path}: not JSON that can be read (nested too deep, or a number too long)"
-        ) from None
+        raise SeriesError(f"{path}: not JSON that can be read (nested too deep, or a number too long)") from None
     if not isinstance(data, list):
         raise SeriesError(f"{path}: a JSON array is needed, the file holds {_kind(data)}")
     if not data:
@@ -203,12 +199,8 @@ def _item(path: Path, index: int, column: str | None, item: object) -> float | N
         except OverflowError:
             pass
         raise _refusal(path, f"item {index}", column, "the number is too large")
-    shown = (
-        item.name if isinstance(item, _Constant) else _short(item) if isinstance(item, str) else _kind(item)
-    )
-    raise _refusal(
-        path, f"item {index}", column, f"{shown} is not a number (write null for a missing window)"
-    )
+    shown = item.name if isinstance(item, _Constant) else _short(item) if isinstance(item, str) else _kind(item)
+    raise _refusal(path, f"item {index}", column, f"{shown} is not a number (write null for a missing window)")
 
 
 # --- both

@@ -97,10 +97,7 @@ class _Drawing:
         description = " ".join(self._description())
         # Several charts may share a page: their ids come from what they show.
         key = (
-            "xmr-"
-            + hashlib.sha256(f"{self.title}\n{description}\n{body}".encode("utf-8", "replace")).hexdigest()[
-                :10
-            ]
+            "xmr-" + hashlib.sha256(f"{self.title}\n{description}\n{body}".encode("utf-8", "replace")).hexdigest()[:10]
         )
         w, h = coordinate(self.width), coordinate(height)
         return (
@@ -153,9 +150,7 @@ class _Drawing:
                 left, right = self._x(first - 0.5), self._x(stop - 0.5)
                 tip = f"{standing}: {self.chart.label(first)} to {self.chart.label(stop - 1)}"
                 yield rect("base", left, _TOP, right - left, _X_HEIGHT, tip)
-            row = (
-                self.x_bottom - 5 - 12 * (number % 2)
-            )  # neighbours on two rows: narrow segments do not collide
+            row = self.x_bottom - 5 - 12 * (number % 2)  # neighbours on two rows: narrow segments do not collide
             yield text("muted", x1 + 4, row, standing)
 
     def _grid(self) -> Iterator[str]:
@@ -176,9 +171,7 @@ class _Drawing:
         for value, name in rows:
             beyond = "" if self._clip(value) == value else " (off the scale)"
             y = self.y(self._clip(value)) + 4
-            labels.append(
-                (max(y, labels[-1][0] + 12) if labels else y, f"{name} {figure(value, self.step)}{beyond}")
-            )
+            labels.append((max(y, labels[-1][0] + 12) if labels else y, f"{name} {figure(value, self.step)}{beyond}"))
         top = self.y_mr(f.url) + 4
         labels.append((top, f"URL {figure(f.url, self.step)}"))
         labels.append((max(self.y_mr(f.mr_bar) + 4, top + 12), f"mR {figure(f.mr_bar, self.step)}"))
@@ -202,9 +195,7 @@ class _Drawing:
                 yield line(css, x1, self.y_mr(value), x2, self.y_mr(value), f"{name}: {exact(value)}")
         for segment in self.chart.segments[1:]:
             x = self._x(segment.start - 0.5)
-            yield line(
-                "divider", x, _TOP, x, self.mr_bottom, f"new segment from {self.chart.label(segment.start)}"
-            )
+            yield line("divider", x, _TOP, x, self.mr_bottom, f"new segment from {self.chart.label(segment.start)}")
         for y, label in self._limit_labels():
             yield text("", self.right + 6, y, label)
 
@@ -228,9 +219,7 @@ class _Drawing:
 
     def _points(self) -> Iterator[str]:
         letters: dict[int, str] = {}
-        for (
-            signal
-        ) in self.chart.signals:  # one letter an event: where it became known, on the side it points to
+        for signal in self.chart.signals:  # one letter an event: where it became known, on the side it points to
             at = max((m for m in signal.members if m <= signal.known_at), default=signal.members[0])
             letters[at] = letters.get(at, "") + _LOOKS[signal.rule][0]
         for i, value in enumerate(self.values):
@@ -271,9 +260,7 @@ class _Drawing:
         for i, step in enumerate(self.ranges):
             if math.isfinite(step):
                 tip = f"{self.chart.label(i)}: moving range {exact(step)}"
-                shape, css, r = (
-                    ("diamond", "hollow", 3.0) if i in jumps else ("circle", "pt", self.radius * 0.8)
-                )
+                shape, css, r = ("diamond", "hollow", 3.0) if i in jumps else ("circle", "pt", self.radius * 0.8)
                 tip += " (above its limit: a note, not a signal)" if i in jumps else ""
                 yield mark(shape, css, self._x(i), self.y_mr(step), r, tip)
 

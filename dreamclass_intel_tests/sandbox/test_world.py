@@ -45,9 +45,13 @@ def week_of(day: date) -> int:
 
 
 def digest(world: World) -> str:
-    seen = [repr(world.cohort(date(2025, 3, 4))), repr(world.sessions(date(2024, 2, 3))[:40]),
-            repr(world.swan_visits(date(2024, 1, 20))), repr(world.g2_signals(date(2024, 1, 20))),
-            repr(world.product_events(START, START + timedelta(days=9)))]  # fmt: skip
+    seen = [
+        repr(world.cohort(date(2025, 3, 4))),
+        repr(world.sessions(date(2024, 2, 3))[:40]),
+        repr(world.swan_visits(date(2024, 1, 20))),
+        repr(world.g2_signals(date(2024, 1, 20))),
+        repr(world.product_events(START, START + timedelta(days=9))),
+    ]
     return hashlib.sha256("".join(seen).encode()).hexdigest()
 
 
@@ -72,13 +76,29 @@ def test_another_seed_is_another_world():
 def test_advancing_changes_nothing_earlier(world):
     early, late = datetime(2024, 6, 10, tzinfo=UTC), datetime(2024, 9, 1, tzinfo=UTC)
     fresh = World(WorldConfig(seed=7, scale=0.2))
-    before = (fresh.subscriptions(early), fresh.deals(early), fresh.invoices(early), fresh.scoring_runs(early),
-              fresh.ledger(early), fresh.crm_companies(early), fresh.product_events(START, early),
-              fresh.sessions(date(2024, 6, 1)), fresh.swan_visits(date(2024, 6, 1)))  # fmt: skip
+    before = (
+        fresh.subscriptions(early),
+        fresh.deals(early),
+        fresh.invoices(early),
+        fresh.scoring_runs(early),
+        fresh.ledger(early),
+        fresh.crm_companies(early),
+        fresh.product_events(START, early),
+        fresh.sessions(date(2024, 6, 1)),
+        fresh.swan_visits(date(2024, 6, 1)),
+    )
     list(world.journeys(late))
-    after = (world.subscriptions(early), world.deals(early), world.invoices(early), world.scoring_runs(early),
-             world.ledger(early), world.crm_companies(early), world.product_events(START, early),
-             world.sessions(date(2024, 6, 1)), world.swan_visits(date(2024, 6, 1)))  # fmt: skip
+    after = (
+        world.subscriptions(early),
+        world.deals(early),
+        world.invoices(early),
+        world.scoring_runs(early),
+        world.ledger(early),
+        world.crm_companies(early),
+        world.product_events(START, early),
+        world.sessions(date(2024, 6, 1)),
+        world.swan_visits(date(2024, 6, 1)),
+    )
     assert before == after
     assert [r for r in world.scoring_runs(late) if r.completed_at and r.completed_at <= early] == [
         r for r in before[3] if r.completed_at

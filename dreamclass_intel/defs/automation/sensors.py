@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain
@@ -17,7 +18,6 @@ from dreamclass_intel.partitions import DAILY, START, WEEKLY
 
 TRAILING_DAYS = 4  # GA4 restates a day for three more
 CATCH_UP_DAYS = 35  # a source that failed for longer is backfilled by hand
-READY_HOUR_UTC = 5  # vendors have published yesterday by then; a late GA4 shard is caught by the trailing days
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -33,24 +33,22 @@ def first_day_to_load(newest: dt.date, loaded: Iterable[set[str]]) -> dt.date:
     return max(first, oldest, START)
 
 
+def loaded_days(instance: dg.DagsterInstance, graph: BaseAssetGraph) -> list[set[str]]:
+    """Stored partition keys of each daily table."""
+    keys = [k for k in graph.materializable_asset_keys if graph.get(k).partitions_def == DAILY]
+    return [set(instance.get_materialized_partitions(key)) for key in keys]
+
+
 @dg.sensor(job=daily, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def new_day(context: dg.SensorEvaluationContext, clock: Clock) -> dg.RunRequest | dg.SkipReason:
     """Requests one ranged run once a day has closed. Cursor: the newest day requested."""
-    now = clock.now()
-    ready = now if now.hour >= READY_HOUR_UTC or now.minute == now.hour == 0 else now - dt.timedelta(days=1)
-    newest = ready.date() - dt.timedelta(days=1)
+    newest = clock.newest_ready_day()
     if newest < START:
         return dg.SkipReason("No day has closed yet.")
     if context.cursor and context.cursor >= newest.isoformat():
         return dg.SkipReason(f"{newest} has been requested.")
     assert context.repository_def
-    graph = context.repository_def.asset_graph
-    raw = [
-        key
-        for key in graph.materializable_asset_keys
-        if graph.get(key).partitions_def == DAILY and key.path[0] in ("raw", "core")
-    ]
-    loaded = [set(context.instance.get_materialized_partitions(key)) for key in raw]
+    loaded = loaded_days(context.instance, context.repository_def.asset_graph)
     if any(newest.isoformat() in keys for keys in loaded) and not context.cursor:
         context.update_cursor(newest.isoformat())
         return dg.SkipReason(f"{newest} is loaded already.")

@@ -33,9 +33,7 @@ def chartmogul_mrr_daily(context: dg.AssetExecutionContext, chartmogul: ChartMog
 
 
 @raw_asset(tables.CUSTOMERS, source="chartmogul")
-def chartmogul_customers(
-    context: dg.AssetExecutionContext, chartmogul: ChartMogulResource, clock: Clock
-) -> Extract:
+def chartmogul_customers(context: dg.AssetExecutionContext, chartmogul: ChartMogulResource, clock: Clock) -> Extract:
     """All customers, as they stand now."""
     day = snapshot_day(context, clock.newest_day())
     return extract(tables.CUSTOMERS, map(normalise.customer, chartmogul.customers()), day)
@@ -51,9 +49,7 @@ def chartmogul_subscriptions(
 
 
 @raw_asset(tables.PLANS, source="chartmogul")
-def chartmogul_plans(
-    context: dg.AssetExecutionContext, chartmogul: ChartMogulResource, clock: Clock
-) -> Extract:
+def chartmogul_plans(context: dg.AssetExecutionContext, chartmogul: ChartMogulResource, clock: Clock) -> Extract:
     """All plans, as they stand now."""
     day = snapshot_day(context, clock.newest_day())
     return extract(tables.PLANS, map(normalise.plan, chartmogul.plans()), day)

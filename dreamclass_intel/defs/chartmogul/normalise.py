@@ -22,15 +22,15 @@ def minor(value: Any) -> Decimal | None:
 def activity(entry: Object) -> dict[str, Any]:
     """A record of `raw.chartmogul_activities`."""
     return {
-        "activity_uuid": entry["uuid"],
-        "activity_at": entry["date"],
-        "activity_at_raw": entry["date"],
-        "movement_type": entry["type"],
-        "mrr_movement_minor": minor(entry["activity-mrr-movement"]),
-        "mrr_minor": minor(entry["activity-mrr"]),
+        "activity_uuid": entry.get("uuid"),
+        "activity_at": entry.get("date"),
+        "activity_at_raw": entry.get("date"),
+        "movement_type": entry.get("type"),
+        "mrr_movement_minor": minor(entry.get("activity-mrr-movement")),
+        "mrr_minor": minor(entry.get("activity-mrr")),
         "arr_minor": minor(entry.get("activity-arr")),
-        "currency": entry["currency"],
-        "customer_uuid": entry["customer-uuid"],
+        "currency": entry.get("currency"),
+        "customer_uuid": entry.get("customer-uuid"),
         "customer_external_id": entry.get("customer-external-id"),
         "customer_name": entry.get("customer-name"),
         "subscription_external_id": entry.get("subscription-external-id"),
@@ -45,13 +45,13 @@ def activity(entry: Object) -> dict[str, Any]:
 def mrr_day(entry: Object, currency: str) -> dict[str, Any]:
     """A record of `raw.chartmogul_mrr_daily`."""
     return {
-        "metric_date": str(entry["date"])[:10],
-        "mrr_minor": minor(entry["mrr"]),
-        "new_business_minor": minor(entry["mrr-new-business"]),
-        "expansion_minor": minor(entry["mrr-expansion"]),
-        "contraction_minor": minor(entry["mrr-contraction"]),
-        "churn_minor": minor(entry["mrr-churn"]),
-        "reactivation_minor": minor(entry["mrr-reactivation"]),
+        "metric_date": str(entry.get("date"))[:10],
+        "mrr_minor": minor(entry.get("mrr")),
+        "new_business_minor": minor(entry.get("mrr-new-business")),
+        "expansion_minor": minor(entry.get("mrr-expansion")),
+        "contraction_minor": minor(entry.get("mrr-contraction")),
+        "churn_minor": minor(entry.get("mrr-churn")),
+        "reactivation_minor": minor(entry.get("mrr-reactivation")),
         "currency": currency,
         # Relative to the entry before, so it depends on the range asked for.
         "_raw": {k: v for k, v in entry.items() if k != "percentage-change"},
@@ -62,7 +62,7 @@ def customer(entry: Object) -> dict[str, Any]:
     """A record of `raw.chartmogul_customers`."""
     address = entry.get("address") or {}
     return {
-        "customer_uuid": entry["uuid"],
+        "customer_uuid": entry.get("uuid"),
         "customer_id": entry.get("id"),
         "external_id": entry.get("external_id"),
         "external_ids": entry.get("external_ids"),
@@ -70,7 +70,7 @@ def customer(entry: Object) -> dict[str, Any]:
         "billing_system_type": entry.get("billing-system-type"),
         "name": entry.get("name"),
         "company": entry.get("company") or None,
-        "status": entry["status"],
+        "status": entry.get("status"),
         "customer_since_at": entry.get("customer-since"),
         "lead_created_at": entry.get("lead_created_at"),
         "free_trial_started_at": entry.get("free_trial_started_at"),
@@ -92,15 +92,15 @@ def customer(entry: Object) -> dict[str, Any]:
 def subscription(entry: Object) -> dict[str, Any]:
     """A record of `raw.chartmogul_subscriptions`."""
     return {
-        "subscription_uuid": entry["uuid"],
-        "customer_uuid": entry["customer_uuid"],
+        "subscription_uuid": entry.get("uuid"),
+        "customer_uuid": entry.get("customer_uuid"),
         "external_id": entry.get("external_id"),
         "subscription_set_external_id": entry.get("subscription_set_external_id"),
         "plan": entry.get("plan"),
         "quantity": entry.get("quantity"),
         "mrr_minor": minor(entry.get("mrr")),
         "arr_minor": minor(entry.get("arr")),
-        "status": entry["status"],
+        "status": entry.get("status"),
         "billing_cycle": entry.get("billing-cycle"),
         "billing_cycle_count": entry.get("billing-cycle-count"),
         "start_at": entry.get("start-date"),
@@ -113,7 +113,7 @@ def subscription(entry: Object) -> dict[str, Any]:
 def plan(entry: Object) -> dict[str, Any]:
     """A record of `raw.chartmogul_plans`."""
     return {
-        "plan_uuid": entry["uuid"],
+        "plan_uuid": entry.get("uuid"),
         "external_id": entry.get("external_id"),
         "data_source_uuid": entry.get("data_source_uuid"),
         "name": entry.get("name"),

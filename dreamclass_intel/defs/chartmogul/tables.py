@@ -47,9 +47,7 @@ MRR_DAILY = Table(
         Column("mrr_minor", Type.DECIMAL, "MRR at the end of the day", required=True, unit=CENTS),
         Column("new_business_minor", Type.DECIMAL, "MRR from new customers", required=True, unit=CENTS),
         Column("expansion_minor", Type.DECIMAL, "MRR from expansions", required=True, unit=CENTS),
-        Column(
-            "contraction_minor", Type.DECIMAL, "MRR lost to contractions, <= 0", required=True, unit=CENTS
-        ),
+        Column("contraction_minor", Type.DECIMAL, "MRR lost to contractions, <= 0", required=True, unit=CENTS),
         Column("churn_minor", Type.DECIMAL, "MRR lost to churn, <= 0", required=True, unit=CENTS),
         Column("reactivation_minor", Type.DECIMAL, "MRR from returning customers", required=True, unit=CENTS),
         CURRENCY,
@@ -109,9 +107,7 @@ SUBSCRIPTIONS = Table(
         Column("billing_cycle", Type.STRING, "day, month or year"),
         Column("billing_cycle_count", Type.INT, "Billing cycles a bill covers"),
         Column("start_at", Type.TIMESTAMP, "First paid from", unit="UTC"),
-        Column(
-            "end_at", Type.TIMESTAMP, "End of the last paid service period or of the contract", unit="UTC"
-        ),
+        Column("end_at", Type.TIMESTAMP, "End of the last paid service period or of the contract", unit="UTC"),
         Column("currency", Type.STRING, "ISO 4217 code as ChartMogul writes it"),
     ),
     key=("subscription_uuid",),

@@ -6,9 +6,7 @@
 from dreamclass_intel.contracts import Column, Table, Type, Write
 
 SOURCE = Column("source", Type.STRING, "hubspot, or the `source` of the CSV mapping", required=True)
-OWNER_ID = Column(
-    "owner_id", Type.STRING, "Salesperson (crm_owners); from CSV names a keyed hash", pii="name hashed"
-)
+OWNER_ID = Column("owner_id", Type.STRING, "Salesperson (crm_owners); from CSV names a keyed hash", pii="name hashed")
 EMAIL_HASH = Column("email_hash", Type.STRING, "Keyed hash of the e-mail address", pii="HMAC-SHA256")
 EMAIL_DOMAIN = Column("email_domain", Type.STRING, "Domain of the e-mail address", pii="domain only")
 CREATED_AT = Column("created_at", Type.TIMESTAMP, "When the record was created in the CRM", unit="UTC")

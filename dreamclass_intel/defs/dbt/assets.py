@@ -51,9 +51,7 @@ class Translator(DagsterDbtTranslator):
     manifest=manifest(),
     project=project(),
     name="dbt",
-    dagster_dbt_translator=Translator(
-        settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True)
-    ),
+    dagster_dbt_translator=Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True)),
     pool="warehouse",
 )
 def dbt(

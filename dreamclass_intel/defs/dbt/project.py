@@ -43,9 +43,7 @@ def manifest() -> dict[str, Any]:
 
 
 def _newest_change() -> float:
-    files = (
-        p for p in DBT_DIR.rglob("*") if p.is_file() and not UNTRACKED & set(p.relative_to(DBT_DIR).parts)
-    )
+    files = (p for p in DBT_DIR.rglob("*") if p.is_file() and not UNTRACKED & set(p.relative_to(DBT_DIR).parts))
     return max(p.stat().st_mtime for p in files)
 
 

@@ -5,8 +5,8 @@ from dreamclass_intel.contracts import Column, Table, Type
 BUYER_INTENT = Table(
     schema="raw",
     name="g2_buyer_intent",
-    description="Buyer intent, one row for each UTC day, company, signal type, provider and compared product. "
-    "G2 aggregates at query time, so the dimensions asked for are the grain; visitor_count does not add up.",
+    description="Buyer intent, one row for each UTC day, company, signal type, provider and compared products. "
+    "G2 aggregates as it answers: the dimensions asked for are the grain; visitor_count does not add up.",
     columns=(
         Column(
             "intent_key",
@@ -19,7 +19,7 @@ BUYER_INTENT = Table(
         Column("company_id", Type.STRING, "G2 company", required=True),
         Column("company_name", Type.STRING, "Company's name as G2 writes it"),
         Column("company_domain", Type.STRING, "Company's domain"),
-        Column("company_country", Type.STRING, "Country as G2 writes it (ISO 3166 alpha-2 in the sandbox)"),
+        Column("company_country", Type.STRING, "Country as G2 writes it, a name such as United States"),
         Column("company_state", Type.STRING, "State or region"),
         Column("company_city", Type.STRING, "City"),
         Column("company_industry", Type.STRING, "Industry"),
@@ -27,12 +27,14 @@ BUYER_INTENT = Table(
         Column(
             "signal_type",
             Type.STRING,
-            "profile_visit, category_visit, comparison, pricing_visit, alternatives_visit, …",
+            "profile, category, comparison, pricing, alternatives, …",
             required=True,
         ),
         Column("provider", Type.STRING, "g2 or capterra"),
-        Column("compared_product_id", Type.STRING, "The other product of a comparison"),
-        Column("compared_product_name", Type.STRING, "Its name"),
+        Column("left_product_id", Type.STRING, "Product looked at; not ours = a competitor was"),
+        Column("left_product_name", Type.STRING, "Its name"),
+        Column("right_product_id", Type.STRING, "Product it was compared with"),
+        Column("right_product_name", Type.STRING, "Its name"),
         Column("total_activity", Type.INT, "Number of signals", required=True),
         Column("visitor_count", Type.INT, "Visitors of the company; not additive"),
         Column("last_seen_at", Type.TIMESTAMP, "Newest signal", unit="UTC"),

@@ -12,9 +12,7 @@ EVENTS = Table(
         Column("event_timestamp_us", Type.INT, "Unix time of the event", required=True, unit="µs"),
         Column("event_at", Type.TIMESTAMP, "When it happened", required=True, unit="UTC"),
         Column("event_name", Type.STRING, "What happened, e.g. page_view", required=True),
-        Column(
-            "event_key", Type.STRING, "Hash of user, stream, time, name, batch and parameters", required=True
-        ),
+        Column("event_key", Type.STRING, "Hash of user, stream, time, name, batch and parameters", required=True),
         Column("duplicate_ordinal", Type.INT, "0, or 1.. for repeats of the same event_key", required=True),
         Column("user_pseudo_id", Type.STRING, "Cookie id; null where consent was denied", pii="pseudonymous"),
         Column("user_id", Type.STRING, "The site's own id of a signed-in user", pii="pseudonymous"),
@@ -34,9 +32,7 @@ EVENTS = Table(
         Column("collected_medium", Type.STRING, "utm_medium of this very event"),
         Column("collected_campaign", Type.STRING, "utm_campaign of this very event"),
         Column("has_gclid", Type.BOOL, "Whether this event carried a Google Ads click id", required=True),
-        Column(
-            "session_source", Type.STRING, "GA4's last-click source of the session; null before July 2024"
-        ),
+        Column("session_source", Type.STRING, "GA4's last-click source of the session; null before July 2024"),
         Column("session_medium", Type.STRING, "GA4's last-click medium of the session"),
         Column("session_campaign", Type.STRING, "GA4's last-click campaign of the session"),
         Column("session_default_channel_group", Type.STRING, "GA4's default channel group of the session"),
@@ -49,14 +45,10 @@ EVENTS = Table(
         Column("batch_page_id", Type.INT, "Order within equal time stamps: page"),
         Column("batch_ordering_id", Type.INT, "Order within equal time stamps: network call"),
         Column("batch_event_index", Type.INT, "Order within equal time stamps: event"),
-        Column(
-            "event_params", Type.JSON, "All parameters as one object, by key", pii="e-mail addresses masked"
-        ),
+        Column("event_params", Type.JSON, "All parameters as one object, by key", pii="e-mail addresses masked"),
         Column("extra_columns", Type.JSON, "Top-level columns that the export's known schema does not have"),
         Column("source_table", Type.STRING, "Shard, e.g. events_20240131", required=True),
-        Column(
-            "table_last_modified", Type.TIMESTAMP, "When that version of the shard was published", unit="UTC"
-        ),
+        Column("table_last_modified", Type.TIMESTAMP, "When that version of the shard was published", unit="UTC"),
     ),
     key=("event_date", "event_key", "duplicate_ordinal"),
     cluster=("event_name", "user_pseudo_id"),
@@ -81,15 +73,9 @@ REPORT_DAILY = Table(
         Column("new_users", Type.INT, "Users with their first visit", required=True),
         Column("event_count", Type.INT, "Events", required=True),
         Column("key_events", Type.FLOAT, "Events marked as key events", required=True),
-        Column(
-            "is_other_row", Type.BOOL, "The row is GA4's (other): a rest of unknown dimensions", required=True
-        ),
-        Column(
-            "subject_to_thresholding", Type.BOOL, "GA4 withheld small counts from the answer", required=True
-        ),
-        Column(
-            "data_loss_from_other_row", Type.BOOL, "The answer was cut by cardinality limits", required=True
-        ),
+        Column("is_other_row", Type.BOOL, "The row is GA4's (other): a rest of unknown dimensions", required=True),
+        Column("subject_to_thresholding", Type.BOOL, "GA4 withheld small counts from the answer", required=True),
+        Column("data_loss_from_other_row", Type.BOOL, "The answer was cut by cardinality limits", required=True),
         Column("samples_read", Type.INT, "Events read, where the answer was sampled"),
         Column("sampling_space", Type.INT, "Events there were, where the answer was sampled"),
         Column("time_zone", Type.STRING, "The property's time zone as answered", required=True),

@@ -1,4 +1,4 @@
-"""Supabase tables through the official client: keyset paging, retries, errors in words. No Dagster asset here."""
+"""Supabase tables through the official client: keyset paging, retries, errors in words. No asset here."""
 
 import datetime as dt
 import re
@@ -63,24 +63,20 @@ class LeadScoringResource(dg.ConfigurableResource):
         with _project() as project:
             for start in range(0, len(runs), RUNS_PER_QUERY):
                 ids = [run["run_id"] for run in runs[start : start + RUNS_PER_QUERY]]
-                rows = project.rows(
-                    SCORES, "id", "*, score_text:score::text", lambda q, ids=ids: q.in_("run_id", ids)
-                )
+                rows = project.rows(SCORES, "id", "*, score_text:score::text", _in("run_id", ids))
                 seen += len(rows)
                 yield from (exact(row, "score") for row in rows)
         if expected and not seen:
             raise hidden(SCORES, f"the completed runs name {expected} leads")
 
-    def completed_since(
-        self, moment: dt.datetime | None, *, timeout_s: float = 10, attempts: int = 2
-    ) -> list[Row]:
+    def completed_since(self, moment: dt.datetime | None, *, timeout_s: float = 10, attempts: int = 2) -> list[Row]:
         """Completed runs with completed_at from `moment` on (all, if None), in order of completion.
 
         For a sensor: gives up early, the next tick asks again.
         """
 
         def narrow(query: Any) -> Any:
-            query = query.eq("status", "completed")
+            query = query.eq("status", "completed").not_.is_("completed_at", "null")
             return query.gte("completed_at", moment.isoformat()) if moment else query
 
         with _project(timeout_s, attempts) as project:
@@ -215,6 +211,10 @@ def window_of(row: Row) -> ScoringWindow | None:
         return ScoringWindow.containing(at(row["window_start"]).date())
     except ValueError:
         return None
+
+
+def _in(column: str, values: list[str]) -> Callable[[Any], Any]:
+    return lambda query: query.in_(column, values)
 
 
 def _midnight(day: dt.date) -> str:

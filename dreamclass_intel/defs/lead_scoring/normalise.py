@@ -21,9 +21,7 @@ def refusal(run: Row) -> Rejected | None:
     start, end = at(run["window_start"]), at(run["window_end"])
     if start != dt.datetime.combine(window.start, dt.time(), dt.UTC):
         field = "window_start"
-        reason = (
-            f"window starts at {start.isoformat()}, off the {WINDOW.days}-day grid anchored at {START} (UTC)"
-        )
+        reason = f"window starts at {start.isoformat()}, off the {WINDOW.days}-day grid anchored at {START} (UTC)"
     elif end - start != WINDOW:
         field, reason = "window_end", f"window is {_days(end - start)} days long, not {WINDOW.days}"
     else:
@@ -57,7 +55,7 @@ def run_record(run: Row) -> dict[str, Any]:
         "total_leads": run["total_leads"],
         "class_distribution": distribution,
         **{f"class_{c.lower()}_n": counts.get(c, 0) if distribution is not None else None for c in CLASSES},
-        "distribution_n": sum(counts.values()) if distribution is not None else None,
+        "distribution_n": sum(int(n or 0) for n in counts.values()) if distribution is not None else None,
         "created_at": run["created_at"],
         "completed_at": run["completed_at"],
         "updated_at": run["updated_at"],

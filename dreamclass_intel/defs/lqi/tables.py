@@ -29,7 +29,7 @@ LQI = Table(
                required=True),
         *(Column(f"class_{c}_n", Type.INT, f"Leads of class {c.upper()}", required=True, unit="leads")
           for c in _CLASSES),
-        *(Column(f"class_{c}_share", Type.FLOAT, f"class_{c}_n / leads_n; null without scored leads", unit="0-1")
+        *(Column(f"class_{c}_share", Type.FLOAT, f"class_{c}_n / leads_n; null without leads", unit="0-1")
           for c in _CLASSES),
         Column("unscored_n", Type.INT, "Leads without a class, not in leads_n", required=True, unit="leads"),
     ),

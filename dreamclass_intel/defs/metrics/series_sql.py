@@ -117,14 +117,16 @@ def render_properties() -> str:
         ("n", "bigint", "Observations behind the value [count]"),
         ("is_complete", "boolean", "Whether every day of the period is over and loaded"),
     ]
-    types = {"string": "{{ dbt.type_string() }}", "float": "{{ dbt.type_float() }}", "bigint": "{{ dbt.type_bigint() }}"}
+    types = {
+        "string": "{{ dbt.type_string() }}",
+        "float": "{{ dbt.type_float() }}",
+        "bigint": "{{ dbt.type_bigint() }}",
+    }
     model = {
         "name": "metric_series",
         "description": "Every charted metric in one tall table, generated from the registry.",
         "config": {"materialized": "table", "contract": {"enforced": True}},
-        "data_tests": [
-            {"unique_combination": {"arguments": {"columns": ["metric_id", "period_start", "segment"]}}}
-        ],
+        "data_tests": [{"unique_combination": {"arguments": {"columns": ["metric_id", "period_start", "segment"]}}}],
         "columns": [
             {
                 "name": name,
@@ -142,11 +144,3 @@ def render_properties() -> str:
 
 
 FILES = {FOLDER / "metric_series.sql": render_sql, FOLDER / "_metric_series.yml": render_properties}
-
-
-def write() -> list[Path]:
-    """Write what the registry says; returns the files."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for path, render in FILES.items():
-        path.write_text(render(), encoding="utf-8")
-    return list(FILES)

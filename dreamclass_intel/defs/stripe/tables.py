@@ -77,9 +77,7 @@ PRODUCTS = Table(
 )
 
 PRICING = (
-    Column(
-        "unit_amount_minor", Type.INT, "Whole unit price; null if fractional or tiered", unit=PRICE_UNIT
-    ),
+    Column("unit_amount_minor", Type.INT, "Whole unit price; null if fractional or tiered", unit=PRICE_UNIT),
     Column("unit_amount_decimal", Type.DECIMAL, "Unit price, to 9 places; null if tiered", unit=PRICE_UNIT),
     _string("billing_scheme", "per_unit or tiered"),
     _string("tiers_mode", "graduated or volume"),
@@ -146,9 +144,7 @@ SUBSCRIPTIONS = Table(
         _string("pause_behavior", "Collection is paused: keep_as_draft, mark_uncollectible or void"),
         _at("pause_resumes_at", "When collection resumes"),
         Column("item_count", Type.INT, "Items it has now", required=True),
-        Column(
-            "item_ids", Type.JSON, "Ids of the items it has now; other rows of stripe_subscription_items are past"
-        ),
+        Column("item_ids", Type.JSON, "Ids of the items it has now; other rows of stripe_subscription_items are past"),
         Column("discount_ids", Type.JSON, "Ids of its discounts"),
         _string("schedule_id", "Subscription schedule"),
         _string("latest_invoice_id", "Newest invoice"),
@@ -169,7 +165,7 @@ SUBSCRIPTION_ITEMS = Table(
     columns=(
         _string("item_id", "Id of the item", required=True),
         _string("subscription_id", "Subscription", required=True),
-        _string("subscription_status", "Status of the subscription", required=True),
+        _string("subscription_status", "Status of the subscription"),
         _string("account_id", "Product account (the subscription's metadata.account_id)"),
         _string("price_id", "Price it has now"),
         _string("product_id", "Product of that price"),
@@ -206,9 +202,7 @@ INVOICES = Table(
         _string("subscription_id", "Subscription it bills, from any API version's shape"),
         _string("parent_type", "subscription_details or quote_details; null = neither"),
         _string("status", "draft, open, paid, uncollectible or void; null only of a deleted draft"),
-        _string(
-            "billing_reason", "subscription_create, subscription_cycle, subscription_update, manual ..."
-        ),
+        _string("billing_reason", "subscription_create, subscription_cycle, subscription_update, manual ..."),
         _string("collection_method", "charge_automatically or send_invoice"),
         CURRENCY,
         _minor("subtotal_minor", "Sum of lines before invoice discounts and exclusive tax"),

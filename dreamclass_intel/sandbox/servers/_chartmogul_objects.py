@@ -110,10 +110,7 @@ def _build(site: Site) -> Store:
 def _activities(site: Site, journeys: dict[str, Journey], result: Store) -> dict[str, Decimal]:
     """Fill activities and daily sums; returns each customer's MRR."""
     price_at: dict[tuple[str, dt.datetime], str] = {
-        (s.subscription_id, c.at): c.price_id
-        for j in journeys.values()
-        for s in j.subscriptions
-        for c in s.changes
+        (s.subscription_id, c.at): c.price_id for j in journeys.values() for s in j.subscriptions for c in s.changes
     }
     mrr: dict[str, Decimal] = {}
     for entry in site.world.ledger(site.now):
@@ -192,9 +189,7 @@ def _customer(journey: Journey, customer_id: str, mrr: Decimal, now: dt.datetime
     }
 
 
-def _subscriptions(
-    journey: Journey, paid_until: dict[str, dt.datetime], now: dt.datetime
-) -> list[dict[str, Any]]:
+def _subscriptions(journey: Journey, paid_until: dict[str, dt.datetime], now: dt.datetime) -> list[dict[str, Any]]:
     """Subscriptions with at least one invoice; a trial that never paid is none to ChartMogul."""
     found = []
     for sub in (s.as_of(now) for s in journey.subscriptions):

@@ -25,9 +25,7 @@ def routes(site: Site) -> list[BaseRoute]:
             limit = min(int(query.get("limit", 100)), MAX_LIMIT)
             after = dt.datetime.fromisoformat(query["received_after"])
             before = min(dt.datetime.fromisoformat(query["received_before"]), site.now)
-            position = (
-                json.loads(base64.urlsafe_b64decode(query["cursor"])) if "cursor" in query else ["", ""]
-            )
+            position = json.loads(base64.urlsafe_b64decode(query["cursor"])) if "cursor" in query else ["", ""]
         except (KeyError, ValueError) as error:
             return answer({"message": f"bad request: {error}"}, 400)
         if position[0]:
@@ -35,16 +33,13 @@ def routes(site: Site) -> list[BaseRoute]:
         found = [
             e
             for e in _window(site, after, before)
-            if (iso(e.received_at), e.event_id) > (position[0], position[1])
-            and query.get("type") in (None, e.name)
+            if (iso(e.received_at), e.event_id) > (position[0], position[1]) and query.get("type") in (None, e.name)
         ]
         page, more = found[:limit], len(found) > limit
         cursor = None
         if more:
             last = page[-1]
-            cursor = base64.urlsafe_b64encode(
-                json.dumps([iso(last.received_at), last.event_id]).encode()
-            ).decode()
+            cursor = base64.urlsafe_b64encode(json.dumps([iso(last.received_at), last.event_id]).encode()).decode()
         return answer({"data": [_event(e) for e in page], "next_cursor": cursor, "has_more": more})
 
     return [Route("/v1/events", events)]

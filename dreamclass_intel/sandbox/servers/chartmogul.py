@@ -1,4 +1,4 @@
-"""ChartMogul API v1 (read part): HTTP Basic, cursor paging, hyphens and underscores mixed as in the original."""
+"""ChartMogul API v1 (read part): HTTP Basic, cursor paging, hyphens beside underscores."""
 
 import base64
 import binascii
@@ -80,9 +80,7 @@ def routes(site: Site) -> list[BaseRoute]:
             and (end is None or a["date"] < end)
             and query.get("type") in (None, a["type"])
         ]
-        return _page(
-            request, found, lambda a: [a["date"], a["uuid"]], descending=query.get("order") == "-date"
-        )
+        return _page(request, found, lambda a: [a["date"], a["uuid"]], descending=query.get("order") == "-date")
 
     def plans(request: Request) -> Any:
         return _page(request, objects.store(site).plans, lambda p: [p["external_id"]], root="plans")
@@ -200,7 +198,7 @@ def _mrr(request: Request, daily: dict[dt.date, dict[str, Decimal]]) -> dict[str
         raise Refusal(400, "start-date and end-date must be dates", "start-date") from None
     if interval not in ("day", "week", "month", "quarter", "year") or start > end:
         raise Refusal(400, "Invalid interval or range", "interval")
-    held = sum((sum(sums.values()) for day, sums in daily.items() if day < start), Decimal(0))
+    held = sum((v for day, sums in daily.items() if day < start for v in sums.values()), Decimal(0))
     entries: list[dict[str, Any]] = []
     opening, day = held, start
     while day <= end:

@@ -27,9 +27,7 @@ class Faults:
         self._queues: dict[str, deque[Fault]] = defaultdict(deque)
         self.requests: dict[str, int] = defaultdict(int)
 
-    def add(
-        self, vendor: str, kind: str, count: int = 1, retry_after: float | None = None, path: str = ""
-    ) -> None:
+    def add(self, vendor: str, kind: str, count: int = 1, retry_after: float | None = None, path: str = "") -> None:
         """Queue `count` faults for a vendor."""
         self._queues[vendor].extend(Fault(kind, retry_after, path) for _ in range(count))
 

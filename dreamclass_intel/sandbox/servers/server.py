@@ -22,6 +22,7 @@ from dreamclass_intel.sandbox.servers.faults import FaultMiddleware
 from dreamclass_intel.sandbox.servers.site import Site, answer
 from dreamclass_intel.sandbox.truth import write_truth
 from dreamclass_intel.sandbox.world import World, WorldConfig
+from dreamclass_intel.settings import load_settings
 
 INFRASTRUCTURE = {"site", "server", "faults"}
 
@@ -81,3 +82,16 @@ def running(site: Site, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+def serve() -> None:
+    """Serve the sandbox of the settings on its port until stopped; writes the planted truth beside the clock."""
+    settings = load_settings()
+    folder = settings.state_dir / "sandbox"
+    folder.mkdir(parents=True, exist_ok=True)
+    site = build_site(settings.sandbox_seed, settings.sandbox_scale, settings.start_date, folder / "clock.json")
+    truth = folder / "truth.json"
+    if not truth.exists():
+        write_truth(site.world, site.now, truth)
+    port = int(settings.sandbox_url.rsplit(":", 1)[1])
+    uvicorn.run(create_app(site, truth), host="127.0.0.1", port=port, log_level="warning", lifespan="off")

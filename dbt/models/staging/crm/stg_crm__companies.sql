@@ -1,0 +1,25 @@
+{# One row an object: its newest state. #}
+select
+    source,
+    company_id,
+    name,
+    lower(domain) as domain,
+    website,
+    phone,
+    street,
+    city,
+    region,
+    postcode,
+    country,
+    industry,
+    employee_count,
+    lifecycle_stage,
+    stripe_customer_id,
+    owner_id,
+    created_at,
+    updated_at,
+    merged_ids,
+    merged_into_id,
+    _is_deleted as is_deleted,
+    _loaded_at as loaded_at
+from {{ source('raw', 'crm_companies') }}

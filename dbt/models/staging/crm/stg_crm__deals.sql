@@ -1,0 +1,28 @@
+{# One row an object: its newest state. #}
+select
+    source,
+    deal_id,
+    deal_name,
+    pipeline_id,
+    stage_id,
+    amount,
+    upper(currency) as currency,
+    is_closed,
+    is_won,
+    lost_reason,
+    won_reason,
+    lead_source,
+    company_id,
+    company_name,
+    company_ids,
+    contact_ids,
+    owner_id,
+    created_at,
+    closed_at,
+    expected_close_at,
+    updated_at,
+    merged_ids,
+    merged_into_id,
+    _is_deleted as is_deleted,
+    _loaded_at as loaded_at
+from {{ source('raw', 'crm_deals') }}

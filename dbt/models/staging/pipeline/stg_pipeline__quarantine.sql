@@ -1,0 +1,9 @@
+select
+    table_name,
+    record_hash,
+    reason,
+    field,
+    origin,
+    _partition as partition_key,
+    _loaded_at as loaded_at
+from {{ source('raw', 'quarantine') }}

@@ -1,0 +1,1 @@
+"""Asset checks shared by all tables, and alerts: one message an episode."""

@@ -1,0 +1,196 @@
+"""The alert sensor: reads finished runs after its cursor, tells of opened and resolved episodes, then moves on.
+
+A plain sensor over run-status changes: Dagster's run_status_sensor moves its cursor even when delivery fails,
+and check evaluations cannot be followed by event id on SQLite (docs/decisions.md). The cursor moves only after
+delivery; the ledger's idempotency keys cover a crash between delivery and cursor.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+from dagster._core.event_api import RunStatusChangeRecordsFilter
+
+from dreamclass_intel.clock import Clock
+from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
+from dreamclass_intel.defs.monitoring.client import DeliveryError, Notifier
+from dreamclass_intel.defs.monitoring.episodes import Evaluation, News, step
+from dreamclass_intel.defs.monitoring.ledger import Ledger
+from dreamclass_intel.settings import load_settings
+
+CURSOR_VERSION = 1
+FINISHED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
+BATCH = 100
+MAX_LINES = 12
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def alerts(context: dg.SensorEvaluationContext, notifier: Notifier, clock: Clock) -> dg.SkipReason:
+    """Posts each newly failed check once. Only newest partitions alert; a backfill sends one digest."""
+    positions = _positions(context)
+    finished = sorted(_finished(context.instance, positions), key=lambda f: f[2])
+    ledger = Ledger(load_settings().state_dir / "alerts")
+    told = 0
+    for event_type, storage_id, _, run in finished:
+        try:
+            told += _tell(run, context.instance, notifier, ledger, clock)
+        except DeliveryError as error:
+            if not told:
+                raise  # a failing tick is what shows in the UI
+            return dg.SkipReason(f"{told} alerts sent, then: {error}")
+        positions[event_type.value] = storage_id
+        context.update_cursor(json.dumps({"version": CURSOR_VERSION, "positions": positions}))
+    context.update_cursor(json.dumps({"version": CURSOR_VERSION, "positions": positions}))
+    return dg.SkipReason(f"{len(finished)} finished runs looked at, {told} alerts sent.")
+
+
+def _positions(context: dg.SensorEvaluationContext) -> dict[str, int]:
+    """Storage ids seen so far; a missing or older cursor starts at now, so that history raises no storm."""
+    try:
+        stored = json.loads(context.cursor or "")
+        if stored["version"] == CURSOR_VERSION:
+            return dict(stored["positions"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    now = {}
+    for event_type in FINISHED:
+        newest = context.instance.fetch_run_status_changes(event_type, limit=1).records
+        now[event_type.value] = newest[0].storage_id if newest else 0
+    return now
+
+
+Finished = tuple[dg.DagsterEventType, int, float, dg.DagsterRun]
+
+
+def _finished(instance: dg.DagsterInstance, positions: dict[str, int]) -> Iterator[Finished]:
+    for event_type in FINISHED:
+        found = instance.fetch_run_status_changes(
+            RunStatusChangeRecordsFilter(event_type, after_storage_id=positions.get(event_type.value, 0)),
+            limit=BATCH,
+            ascending=True,
+        )
+        for record in found.records:
+            run = instance.get_run_by_id(record.event_log_entry.run_id)
+            if run:
+                yield event_type, record.storage_id, record.timestamp, run
+
+
+def _tell(run: dg.DagsterRun, instance: dg.DagsterInstance, notifier: Notifier, ledger: Ledger, clock: Clock) -> int:
+    """Send at most one message about a finished run; 1 if one was sent."""
+    episodes = ledger.episodes()
+    news: list[News] = []
+    stale: list[Evaluation] = []
+    for evaluation in evaluations(instance, run.run_id):
+        if not _is_newest(evaluation, clock):
+            stale.append(evaluation)
+            continue
+        episodes, item = step(episodes, evaluation, run.run_id)
+        if item and (item.evaluation.partition or item.evaluation.severity == "ERROR"):
+            news.append(item)
+    if run.status is dg.DagsterRunStatus.FAILURE and not run.tags.get("dagster/will_retry") == "true":
+        episodes, item = step(
+            episodes, Evaluation(f"job {run.job_name}", "run", False, "ERROR", _reason(instance, run)), run.run_id
+        )
+        news += [item] if item else []
+    elif run.status is dg.DagsterRunStatus.SUCCESS:
+        episodes, item = step(
+            episodes, Evaluation(f"job {run.job_name}", "run", True, "ERROR", "runs again"), run.run_id
+        )
+        news += [item] if item else []
+    message = _digest(run, stale, ledger, instance) or _message(news)
+    if message is None:
+        ledger.keep(episodes)
+        return 0
+    title, body, key = message
+    if ledger.was_delivered(key):
+        ledger.keep(episodes)
+        return 0
+    channels = notifier.send(title, body, key)
+    ledger.record(
+        {"key": key, "at": dt.datetime.now(dt.UTC).isoformat(), "run_id": run.run_id, "title": title, "body": body}
+        | {"channels": channels}
+    )
+    ledger.keep(episodes)
+    return 1
+
+
+def evaluations(instance: dg.DagsterInstance, run_id: str) -> Iterator[Evaluation]:
+    """The check evaluations of a run."""
+    by_asset = {f"xmr/{m.id}": m for m in metrics()}
+    found = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    for record in found.records:
+        event = record.event_log_entry.dagster_event
+        assert event is not None
+        data = event.asset_check_evaluation_data
+        asset = data.asset_key.to_user_string()
+        metric: Metric | None = by_asset.get(asset)
+        yield Evaluation(
+            asset,
+            data.check_name,
+            data.passed,
+            data.severity.value,
+            data.description or data.check_name,
+            data.partition,
+            PERIOD_DAYS[metric.grain] if metric else 1,
+        )
+
+
+def _is_newest(evaluation: Evaluation, clock: Clock) -> bool:
+    """Whether a partitioned check judges the newest closed period, or the one before it (a late run)."""
+    if evaluation.partition is None:
+        return True
+    close = dt.date.fromisoformat(evaluation.partition) + dt.timedelta(days=evaluation.period_days)
+    age = clock.newest_day() + dt.timedelta(days=1) - close
+    return age.days < 2 * evaluation.period_days
+
+
+def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    found = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    for record in found.records:
+        event = record.event_log_entry.dagster_event
+        error = event.step_failure_data.error if event else None
+        cause = error.cause if error and error.cause else error
+        if event and cause:
+            return f"{event.step_key}: {cause.message.strip().splitlines()[0][:300]}"
+    return "no step failed; see the run"
+
+
+def _message(news: Sequence[News]) -> tuple[str, str, str] | None:
+    """Title, body and idempotency key of what opened and resolved; None for nothing."""
+    if not news:
+        return None
+    opened = [n for n in news if n.kind == "opened"]
+    lines = [f"{n.evaluation.severity if n.kind == 'opened' else 'resolved'}: {n.evaluation.words}" for n in news]
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], f"… and {len(lines) - MAX_LINES + 1} more; see Dagster"]
+    about = opened or list(news)
+    where = ", ".join(dict.fromkeys(n.evaluation.asset for n in about))
+    title = f"DreamClass: {'signal' if opened else 'resolved'} in {where}"[:200]
+    identity = sorted(f"{n.kind}|{n.evaluation.key}|{n.evaluation.partition}" for n in news)
+    if any(n.evaluation.partition is None for n in news):
+        identity.append(dt.datetime.now(dt.UTC).date().isoformat())
+    return title, "\n".join(lines), hashlib.sha256("\n".join(identity).encode()).hexdigest()
+
+
+def _digest(
+    run: dg.DagsterRun, stale: Sequence[Evaluation], ledger: Ledger, instance: dg.DagsterInstance
+) -> tuple[str, str, str] | None:
+    """One message for a whole backfill, when its last run has finished."""
+    backfill = run.tags.get("dagster/backfill")
+    if not backfill or not _backfill_is_over(instance, backfill):
+        return None
+    key = hashlib.sha256(f"backfill|{backfill}".encode()).hexdigest()
+    failed: dict[str, int] = {}
+    for other in instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill})):
+        for evaluation in evaluations(instance, other.run_id):
+            if not evaluation.passed:
+                failed[evaluation.key] = failed.get(evaluation.key, 0) + 1
+    lines = [f"{name}: failed in {count} partitions" for name, count in sorted(failed.items())]
+    return f"DreamClass: backfill {backfill} finished", "\n".join(lines[:MAX_LINES]) or "No check failed.", key
+
+
+def _backfill_is_over(instance: dg.DagsterInstance, backfill: str) -> bool:
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
+    return all(r.is_finished for r in runs)

@@ -1,0 +1,1 @@
+"""Pure statistics: no Dagster, no warehouse, no vendor."""

@@ -1,0 +1,158 @@
+"""Brings the warehouse up to date without a daemon: what `make run` and the headless daily workflow call.
+
+Runs the same jobs on the same Dagster instance as the sensors do, in this process, so that the UI shows every
+run and partition. Windows first, then one ranged run of days, then the charts of each window and week.
+"""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from dreamclass_intel.clock import Clock
+from dreamclass_intel.contracts import Grain
+from dreamclass_intel.definitions import build_defs
+from dreamclass_intel.defs.automation.sensors import (
+    RANGE_END,
+    RANGE_START,
+    first_day_to_load,
+    loaded_days,
+)
+from dreamclass_intel.defs.metrics.registry import metrics
+from dreamclass_intel.partitions import DAY, START, WEEKLY, register_windows, windows_until
+
+Say = Callable[[str], None]
+
+
+class UpdateError(RuntimeError):
+    """A run failed; the message names run, step and reason."""
+
+
+def update(say: Say = print) -> None:
+    """Load what is missing up to the newest ready day. Raises UpdateError at the first failed run."""
+    newest = Clock().newest_ready_day()
+    if newest < START:
+        say(f"Nothing to load: START_DATE is {START}.")
+        return
+    instance = dg.DagsterInstance.get()
+    defs = build_defs()
+    driver = _Driver(defs, instance, say)
+    driver.windows(newest)
+    driver.days(newest)
+    driver.charts(newest)
+
+
+class _Driver:
+    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, say: Say) -> None:
+        self.defs, self.instance, self.say = defs, instance, say
+
+    def windows(self, newest: dt.date) -> None:
+        """Scoring tables of all closed windows that miss, as one ranged run."""
+        closed = windows_until(newest + DAY)
+        if not closed:
+            return
+        register_windows(self.instance, closed[-1])
+        missing = self._missing("core/lqi", [w.key for w in closed])
+        if missing:
+            self.say(f"Scoring windows {missing[0]} to {missing[-1]}")
+            self._run("score_window_tables", _range(missing[0], missing[-1]))
+
+    def days(self, newest: dt.date) -> None:
+        """All daily tables and the models, as one ranged run."""
+        graph = self.defs.resolve_asset_graph()
+        loaded = loaded_days(self.instance, graph)
+        if not any(loaded):
+            first = START
+        elif all(newest.isoformat() in keys for keys in loaded):
+            return
+        else:
+            first = first_day_to_load(newest, loaded)
+        self.say(f"Days {first} to {newest}")
+        self._run("daily", _range(first.isoformat(), newest.isoformat()))
+
+    def charts(self, newest: dt.date) -> None:
+        """Charts and their checks, one run a window and a week, so that each has its own verdict."""
+        windows = [w.key for w in windows_until(newest + DAY)]
+        moment = dt.datetime.combine(newest + DAY, dt.time(), dt.UTC)
+        weeks = list(WEEKLY.get_partition_keys(current_time=moment))
+        for job, grain, keys in (
+            ("score_window_charts", Grain.SCORING_WINDOW, windows),
+            ("weekly", Grain.WEEKLY, weeks),
+        ):
+            first = next((m for m in metrics() if m.table_grain is grain), None)
+            missing = self._missing(f"xmr/{first.id}", keys) if first else []
+            for number, key in enumerate(missing, 1):
+                if number == 1 or number % 13 == 0 or number == len(missing):
+                    self.say(f"Charts {job}: {number} of {len(missing)} ({key})")
+                self._run(job, partition_key=key, quiet=True)
+
+    def _missing(self, asset: str, keys: Sequence[str]) -> list[str]:
+        stored = set(self.instance.get_materialized_partitions(dg.AssetKey(asset.split("/"))))
+        return [key for key in keys if key not in stored]
+
+    def _run(
+        self, job: str, tags: dict[str, str] | None = None, partition_key: str | None = None, quiet: bool = False
+    ) -> None:
+        run_id = dg._core.utils.make_new_run_id()  # type: ignore[attr-defined]
+        with _progress(self.instance, run_id, (lambda _line: None) if quiet else self.say):
+            result = self.defs.resolve_job_def(job).execute_in_process(
+                instance=self.instance, tags=tags, partition_key=partition_key, run_id=run_id, raise_on_error=False
+            )
+        if not result.success:
+            raise UpdateError(f"Run {run_id} of {job} failed: {_why(result)}")
+
+
+def _range(first: str, last: str) -> dict[str, str]:
+    return {RANGE_START: first, RANGE_END: last}
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            return f"{event.step_key}: {cause.message.strip().splitlines()[0] if cause else 'no reason given'}"
+    return "no step failed; see the run in the UI"
+
+
+@contextmanager
+def _progress(instance: dg.DagsterInstance, run_id: str, say: Say) -> Iterator[None]:
+    """Says each finished step with its duration and rows while a run is under way."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        seen, started = 0, time.monotonic()
+        while True:
+            last_look = stop.wait(1.0)
+            try:
+                events: Sequence[Any] = instance.all_logs(run_id)
+            except Exception:  # the run's log does not exist before its first event
+                events = []
+            rows: dict[str, int] = {}
+            for number, entry in enumerate(events):
+                event = entry.dagster_event
+                if event is None:
+                    continue
+                if event.is_handled_output:
+                    found = event.event_specific_data.metadata.get("dagster/partition_row_count")
+                    if found is not None:
+                        rows[event.step_key] = found.value
+                if number >= seen and event.is_step_success:
+                    shown = f", {rows[event.step_key]:,} rows" if event.step_key in rows else ""
+                    seconds = event.event_specific_data.duration_ms / 1000
+                    say(f"  {time.monotonic() - started:4.0f} s  {event.step_key} ({seconds:.1f} s{shown})")
+            seen = len(events)
+            if last_look:
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
