@@ -30,7 +30,7 @@ advance: $(VENV)/.installed ## move the running sandbox on: make advance DAYS=14
 	@$(BIN)/dreamclass-intel advance --days $(DAYS)
 
 update: $(VENV)/.installed ## load what is missing, headless
-	@$(BIN)/dreamclass-intel update
+	@$(BIN)/dreamclass-intel update $(ALERTS)
 
 generate: $(VENV)/.installed ## write the files that follow from contracts and registry
 	@$(BIN)/dreamclass-intel generate

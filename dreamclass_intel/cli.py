@@ -41,19 +41,22 @@ def up_command() -> None:
 
 
 @app.command("update")
-def update_command() -> None:
+def update_command(
+    alerts: Annotated[bool, typer.Option("--alerts", help="Then send alerts for the newest periods.")] = False,
+) -> None:
     """Load what is missing up to the newest ready day, without daemon or UI."""
     from dreamclass_intel.up import environment
 
     for name, value in environment().items():
         os.environ.setdefault(name, value)
+    from dreamclass_intel.defs.monitoring.client import DeliveryError
     from dreamclass_intel.http import SourceError
     from dreamclass_intel.settings import SettingsError
     from dreamclass_intel.update import UpdateError, update
 
     try:
-        update(lambda line: print(line, flush=True))
-    except (UpdateError, SettingsError, SourceError) as error:
+        update(lambda line: print(line, flush=True), alerts=alerts)
+    except (UpdateError, SettingsError, SourceError, DeliveryError) as error:
         _fail(str(error))
 
 

@@ -41,6 +41,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        """Dagster's constructor from dagster.yaml."""
         return cls(inst_data=inst_data, **config_value)
 
     def _engine(self, shard: str) -> Engine:

@@ -30,12 +30,14 @@ def scrub(record: Mapping[str, Any], personal: Collection[str]) -> dict[str, Any
     every e-mail address left in any text is replaced by its domain."""
 
     def clean(value: Any) -> Any:
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            return EMAIL.sub(r"[e-mail]@\1", value) if "@" in value else value
+        if value is None or isinstance(value, int):  # most values; ABC checks are slow
+            return value
+        if isinstance(value, dict | Mapping):
             return {k: clean(v) for k, v in value.items() if k not in personal}
         if isinstance(value, list | tuple):
             return [clean(v) for v in value]
-        if isinstance(value, str) and "@" in value:
-            return EMAIL.sub(r"[e-mail]@\1", value)
         return value
 
     return clean(record)

@@ -51,7 +51,7 @@ class SourceSettings(BaseSettings):
             names = ", ".join(f"{prefix}{f}".upper() for f in missing)
             raise SettingsError(f"{prefix}MODE=live needs {names}")
         if self.mode_override == "auto":
-            return Mode.SANDBOX if missing else Mode.LIVE
+            return Mode(load_settings().without_credentials) if missing else Mode.LIVE
         return Mode(self.mode_override)
 
     def url(self, live: str) -> str:
@@ -195,6 +195,7 @@ class Settings(BaseSettings):
     start_date: dt.date = dt.date(2024, 1, 1)
     reporting_time_zone: str = "Europe/Athens"
     reporting_country: str = "US"
+    without_credentials: Literal["sandbox", "off"] = "sandbox"
     sandbox_url: str = "http://127.0.0.1:8765"
     sandbox_scale: float = Field(0.2, gt=0)
     sandbox_seed: int = 7

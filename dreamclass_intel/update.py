@@ -7,6 +7,7 @@ run and partition. Windows first, then one ranged run of days, then the charts o
 import datetime as dt
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,8 @@ from dreamclass_intel.defs.automation.sensors import (
     loaded_days,
 )
 from dreamclass_intel.defs.metrics.registry import metrics
+from dreamclass_intel.defs.monitoring.client import Notifier
+from dreamclass_intel.defs.monitoring.sensors import deliver, newest_positions
 from dreamclass_intel.partitions import DAY, START, WEEKLY, register_windows, windows_until
 
 Say = Callable[[str], None]
@@ -32,8 +35,11 @@ class UpdateError(RuntimeError):
     """A run failed; the message names run, step and reason."""
 
 
-def update(say: Say = print) -> None:
-    """Load what is missing up to the newest ready day. Raises UpdateError at the first failed run."""
+def update(say: Say = print, alerts: bool = False) -> None:
+    """Load what is missing up to the newest ready day; with `alerts`, then tell what the daemon would have told.
+
+    Raises UpdateError at the first failed run (after telling of it), DeliveryError if a channel is down.
+    """
     newest = Clock().newest_ready_day()
     if newest < START:
         say(f"Nothing to load: START_DATE is {START}.")
@@ -41,9 +47,14 @@ def update(say: Say = print) -> None:
     instance = dg.DagsterInstance.get()
     defs = build_defs()
     driver = _Driver(defs, instance, say)
-    driver.windows(newest)
-    driver.days(newest)
-    driver.charts(newest)
+    seen = newest_positions(instance)
+    try:
+        driver.windows(newest)
+        driver.days(newest)
+        driver.charts(newest)
+    finally:
+        if alerts:
+            say(f"{sum(told for _, told in deliver(instance, seen, Notifier(), Clock()))} alerts sent")
 
 
 class _Driver:
@@ -97,10 +108,16 @@ class _Driver:
     def _run(
         self, job: str, tags: dict[str, str] | None = None, partition_key: str | None = None, quiet: bool = False
     ) -> None:
-        run_id = dg._core.utils.make_new_run_id()  # type: ignore[attr-defined]
+        run_id = str(uuid.uuid4())
         with _progress(self.instance, run_id, (lambda _line: None) if quiet else self.say):
             result = self.defs.resolve_job_def(job).execute_in_process(
-                instance=self.instance, tags=tags, partition_key=partition_key, run_id=run_id, raise_on_error=False
+                instance=self.instance,
+                tags=tags,
+                partition_key=partition_key,
+                run_id=run_id,
+                raise_on_error=False,
+                # 40,000 event lines would drown the progress; the UI has them all.
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         if not result.success:
             raise UpdateError(f"Run {run_id} of {job} failed: {_why(result)}")

@@ -38,7 +38,7 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = build_site(
         seed=7, scale=0.02, start=START, clock_path=tmp_path_factory.mktemp("site") / "clock.json"
     )
-    site.clock.set(NOW)
+    site.clock.initial = NOW  # set() never goes back
     return site
 
 

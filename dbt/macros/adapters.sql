@@ -94,6 +94,22 @@ nullif(regexp_extract(lower({{ url }}), '^https?://(?:www\.)?([^/?#:]+)', 1), ''
 {%- endmacro %}
 {% macro duckdb__event_param(params, key) %}json_extract_string({{ params }}, '$.{{ key }}'){% endmacro %}
 
+{# Whether a JSON column holds anything at a path, be it a scalar, an object or a list. #}
+{% macro json_has(document, path) %}{{ adapter.dispatch('json_has')(document, path) }}{% endmacro %}
+{% macro default__json_has(document, path) %}(json_query({{ document }}, '$.{{ path }}') is not null){% endmacro %}
+{% macro duckdb__json_has(document, path) %}coalesce(json_exists({{ document }}, '$.{{ path }}'), false){% endmacro %}
+
+{# A join clause: one row an element of a JSON list, as JSON column `alias`. #}
+{% macro cross_join_json_list(document, path, alias) -%}
+{{ adapter.dispatch('cross_join_json_list')(document, path, alias) }}
+{%- endmacro %}
+{% macro default__cross_join_json_list(document, path, alias) -%}
+cross join unnest(json_query_array({{ document }}, '$.{{ path }}')) as {{ alias }}
+{%- endmacro %}
+{% macro duckdb__cross_join_json_list(document, path, alias) -%}
+cross join unnest(cast(json_extract({{ document }}, '$.{{ path }}') as json[])) as {{ alias }}_list({{ alias }})
+{%- endmacro %}
+
 {# The newest partition key of a table. Partition keys are ISO dates as text, so the greatest is the newest. #}
 {% macro newest_partition(relation) -%}
 (select max(_partition) from {{ relation }})

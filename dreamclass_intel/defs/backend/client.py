@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.http import Api, pages
+from dreamclass_intel.http import Api, SourceError, pages
 from dreamclass_intel.settings import load_settings
 
 
@@ -24,18 +24,30 @@ class BackendResource(dg.ConfigurableResource):
             headers={"Authorization": f"Bearer {settings.secret('token')}"},
             timeout_s=settings.timeout_s,
         )
+        newest = start.isoformat()
 
         def fetch(cursor: str | None) -> tuple[list[Any], str | None]:
             params = {
-                "received_after": start.isoformat(),
+                "received_after": since,
                 "received_before": end.isoformat(),
                 "limit": self.page_size,
             }
             body = api.get("/v1/events", {**params, "cursor": cursor} if cursor else params)
             return body["data"], body["next_cursor"] if body["has_more"] else None
 
-        for page in pages(fetch, source="backend"):
-            yield from page
+        while True:
+            since = newest
+            try:
+                for page in pages(fetch, source="backend"):
+                    for event in page:
+                        newest = event["received_at"]
+                        yield event
+                return
+            except SourceError as error:
+                # An expired cursor: go on from the newest event; those of its very moment come twice, which
+                # the warehouse settles.
+                if error.status != 410 or newest == since:
+                    raise
 
 
 RESOURCES = {"backend": BackendResource()}

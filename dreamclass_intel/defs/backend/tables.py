@@ -5,8 +5,8 @@ from dreamclass_intel.contracts import Column, Table, Type
 EVENTS = Table(
     schema="raw",
     name="backend_events",
-    description="Product events as received, one row an event, partitioned by UTC date received; staging "
-    "re-dates them by when they happened, so that late events restate their own day.",
+    description="Product events as received, one row a delivery (an event may come again), partitioned by UTC "
+    "date received; staging keeps the newest delivery and dates it by when it happened.",
     columns=(
         Column("event_id", Type.STRING, "Id of the event (UUIDv7)", required=True),
         Column("event_name", Type.STRING, "What happened, e.g. class_created", required=True),
@@ -24,7 +24,7 @@ EVENTS = Table(
         Column("properties", Type.JSON, "Allow-listed properties of the event"),
         Column("lateness_s", Type.INT, "received_at - occurred_at", unit="s", required=True),
     ),
-    key=("event_id",),
+    key=("event_id", "received_at"),
     cluster=("event_name", "account_id"),
 )
 

@@ -1,15 +1,18 @@
 """HubSpot's CRM API: keyset search, batch reads, associations. No Dagster asset and no table lives here."""
 
+import datetime as dt
 import time
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from dreamclass_intel.http import Api, SourceError, pages
+from dreamclass_intel.defs.crm.csv_files import CsvFile, folder_files
+from dreamclass_intel.defs.crm.csv_mapping import load_mapping
+from dreamclass_intel.http import Api, pages
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.settings import Mode, load_settings
 
@@ -26,9 +29,19 @@ class CrmResource(dg.ConfigurableResource):
 
     search_page: int = 200
     association_page: int = 1000
+    csv_file: str | None = None  # one export to import (`dreamclass-intel import-crm`), else CRM_CSV_DIR
+    csv_mapping: str | None = None
+    csv_as_of: str | None = None
     _last_search: float = PrivateAttr(default=0.0)
 
-    @cached_property
+    def csv_files(self) -> list[CsvFile] | None:
+        """The CSV exports to read instead of HubSpot, or None. Raises MappingError."""
+        if self.csv_file:
+            as_of = dt.date.fromisoformat(self.csv_as_of) if self.csv_as_of else None
+            return [CsvFile(Path(self.csv_file), load_mapping(Path(self.csv_mapping or ""), as_of))]
+        folder = load_settings().crm.csv_dir
+        return folder_files(folder) if folder else None
+
     def _api(self) -> Api:
         settings = load_settings().crm
         return Api(
@@ -60,7 +73,7 @@ class CrmResource(dg.ConfigurableResource):
                 "limit": self.search_page,
             }
             self._pace()
-            found = self._api.post(f"/crm/v3/objects/{kind}/search", body)["results"]
+            found = self._api().post(f"/crm/v3/objects/{kind}/search", body)["results"]
             return found, found[-1]["id"] if len(found) == self.search_page else None
 
         for page in pages(fetch, source="crm"):
@@ -81,14 +94,14 @@ class CrmResource(dg.ConfigurableResource):
                 "properties": [],
                 "propertiesWithHistory": properties,
             }
-            yield from self._api.post(f"/crm/v3/objects/{kind}/batch/read", body)["results"]
+            yield from self._api().post(f"/crm/v3/objects/{kind}/batch/read", body)["results"]
 
     def associations(self, source: str, target: str, ids: list[str]) -> dict[str, list[tuple[str, bool]]]:
         """Associated ids of each id, as (id, is primary), primary first then by id."""
         found: dict[str, list[tuple[str, bool]]] = {}
         todo: list[dict[str, str]] = [{"id": i} for i in ids]
         while todo:
-            body = self._api.post(
+            body = self._api().post(
                 f"/crm/v4/associations/{source}/{target}/batch/read", {"inputs": todo[: self.association_page]}
             )
             todo = todo[self.association_page :]
@@ -106,12 +119,12 @@ class CrmResource(dg.ConfigurableResource):
 
     def custom_properties(self, kind: str) -> list[str]:
         """The account's own properties of `kind` that cannot hold free text."""
-        defined = self._api.get(f"/crm/v3/properties/{kind}")["results"]
+        defined = self._api().get(f"/crm/v3/properties/{kind}")["results"]
         return sorted(p["name"] for p in defined if not p.get("hubspotDefined", False) and p["type"] in SAFE_TYPES)
 
     def pipelines(self) -> list[dict[str, Any]]:
         """Deal pipelines with their stages."""
-        found: list[dict[str, Any]] = self._api.get("/crm/v3/pipelines/deals")["results"]
+        found: list[dict[str, Any]] = self._api().get("/crm/v3/pipelines/deals")["results"]
         return found
 
     def owners(self) -> Iterator[dict[str, Any]]:
@@ -121,7 +134,7 @@ class CrmResource(dg.ConfigurableResource):
 
     def _listed(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         def fetch(after: str | None) -> tuple[list[Any], str | None]:
-            body = self._api.get(path, {**params, "after": after} if after else params)
+            body = self._api().get(path, {**params, "after": after} if after else params)
             return body["results"], (body.get("paging") or {}).get("next", {}).get("after")
 
         for page in pages(fetch, source="crm"):
@@ -142,7 +155,7 @@ def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def _epoch_ms(moment: Any) -> str:
+def _epoch_ms(moment: dt.datetime) -> str:
     return str(int(moment.timestamp() * 1000))
 
 

@@ -1,7 +1,7 @@
 """HubSpot objects as records of the raw tables: text to values, allow-list of fields, merges as tombstones."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dreamclass_intel.privacy import email_domain, email_hash, scrub
@@ -168,15 +168,14 @@ def merged_away(record: Item, id_column: str) -> Iterator[dict[str, Any]]:
 
 
 def stage_changes(item: Item) -> Iterator[dict[str, Any]]:
-    """Each stage a deal entered, from its history; repeated writes of the stage it is in are no change."""
+    """Each stage a deal entered, from its history; a rewrite of the stage it is in is no change."""
     history = item.get("propertiesWithHistory") or {}
-    pipelines = sorted((_moment(r["timestamp"]), r["value"]) for r in history.get("pipeline") or [])
+    pipelines = _oldest_first(history.get("pipeline"))
     before = None
-    # Newest first; reversing before a stable sort keeps the order of revisions of the same instant.
-    for revision in sorted(reversed(history.get("dealstage") or []), key=lambda r: _moment(r["timestamp"])):
-        at, stage = _moment(revision["timestamp"]), revision["value"]
+    for revision in _oldest_first(history.get("dealstage")):
+        at, stage = timestamp(revision["timestamp"]), revision["value"]
         if stage and stage != before:
-            known = [value for since, value in pipelines if since <= at]
+            known = [r["value"] for r in pipelines if timestamp(r["timestamp"]) <= at]
             yield {
                 "source": SOURCE,
                 "deal_id": item["id"],
@@ -187,6 +186,13 @@ def stage_changes(item: Item) -> Iterator[dict[str, Any]]:
                 "change_source": revision.get("sourceType"),
             }
         before = stage
+
+
+def _oldest_first(revisions: Sequence[Item] | None) -> list[Item]:
+    """HubSpot gives newest first; revisions of one instant keep their order."""
+    found = list(revisions or [])
+    found.reverse()
+    return sorted(found, key=lambda r: timestamp(r["timestamp"]))
 
 
 def stages(pipeline: Item) -> Iterator[dict[str, Any]]:

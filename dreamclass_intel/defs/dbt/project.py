@@ -2,12 +2,13 @@
 
 import json
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtProject
+from dagster_dbt import DbtCliResource, DbtProject
 
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Grain
@@ -15,6 +16,9 @@ from dreamclass_intel.settings import PROJECT_DIR, load_settings
 
 DBT_DIR = PROJECT_DIR / "dbt"
 UNTRACKED = {"target", "logs", ".user.yml"}
+
+
+DBT = str(Path(sys.executable).with_name("dbt"))  # the one of this environment, whatever PATH says
 
 
 def use_settings() -> None:
@@ -31,7 +35,7 @@ def project() -> DbtProject:
     if not manifest.exists() or manifest.stat().st_mtime < _newest_change():
         use_settings()
         load_settings().database.parent.mkdir(parents=True, exist_ok=True)
-        found.preparer.prepare(found)
+        DbtCliResource(project_dir=found, dbt_executable=DBT).cli(["parse", "--quiet"], target_path=manifest.parent).wait()
     return found
 
 

@@ -40,14 +40,14 @@ select
     {value} as value,
     {numerator} as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{{{ dbt.type_bigint() }}}}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     {is_complete} as is_complete
 from {grain}_periods as periods
 left join (
     select
         {{{{ period_start("{date}", {days}) }}}} as period_start,
-        cast({numerator_sql} as {{{{ dbt.type_float() }}}}) as numerator,
-        cast({denominator_sql} as {{{{ dbt.type_float() }}}}) as denominator,
+        cast({numerator_sql} as {{{{ type_double() }}}}) as numerator,
+        cast({denominator_sql} as {{{{ type_double() }}}}) as denominator,
         {n_sql} as n,
         {days_sql} as days_n
     from {relation}
@@ -117,11 +117,8 @@ def render_properties() -> str:
         ("n", "bigint", "Observations behind the value [count]"),
         ("is_complete", "boolean", "Whether every day of the period is over and loaded"),
     ]
-    types = {
-        "string": "{{ dbt.type_string() }}",
-        "float": "{{ dbt.type_float() }}",
-        "bigint": "{{ dbt.type_bigint() }}",
-    }
+    # Names both warehouses know; only the double differs.
+    types = {"float": "{{ 'double' if target.type == 'duckdb' else 'float64' }}", "bigint": "int64", "boolean": "bool"}
     model = {
         "name": "metric_series",
         "description": "Every charted metric in one tall table, generated from the registry.",

@@ -26,27 +26,43 @@ BATCH = 100
 MAX_LINES = 12
 
 
+Positions = dict[str, int]
+
+
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def alerts(context: dg.SensorEvaluationContext, notifier: Notifier, clock: Clock) -> dg.SkipReason:
     """Posts each newly failed check once. Only newest partitions alert; a backfill sends one digest."""
     positions = _positions(context)
-    finished = sorted(_finished(context.instance, positions), key=lambda f: f[2])
+    runs = sent = 0
+    try:
+        for positions, told in deliver(context.instance, positions, notifier, clock):
+            runs, sent = runs + 1, sent + told
+            context.update_cursor(_cursor(positions))
+    except DeliveryError as error:
+        if not sent:
+            raise  # a failing tick is what shows in the UI
+        return dg.SkipReason(f"{sent} alerts sent, then: {error}")
+    context.update_cursor(_cursor(positions))
+    return dg.SkipReason(f"{runs} finished runs looked at, {sent} alerts sent.")
+
+
+def deliver(
+    instance: dg.DagsterInstance, positions: Positions, notifier: Notifier, clock: Clock
+) -> Iterator[tuple[Positions, int]]:
+    """Tell of the runs that finished after `positions`, oldest first; yields the position reached and how many
+    messages went out. Raises DeliveryError before moving past a run that could not be told."""
     ledger = Ledger(load_settings().state_dir / "alerts")
-    told = 0
-    for event_type, storage_id, _, run in finished:
-        try:
-            told += _tell(run, context.instance, notifier, ledger, clock)
-        except DeliveryError as error:
-            if not told:
-                raise  # a failing tick is what shows in the UI
-            return dg.SkipReason(f"{told} alerts sent, then: {error}")
-        positions[event_type.value] = storage_id
-        context.update_cursor(json.dumps({"version": CURSOR_VERSION, "positions": positions}))
-    context.update_cursor(json.dumps({"version": CURSOR_VERSION, "positions": positions}))
-    return dg.SkipReason(f"{len(finished)} finished runs looked at, {told} alerts sent.")
+    for event_type, storage_id, _, run in sorted(_finished(instance, positions), key=lambda f: f[2]):
+        told = _tell(run, instance, notifier, ledger, clock)
+        positions = {**positions, event_type.value: storage_id}
+        yield positions, told
 
 
-def _positions(context: dg.SensorEvaluationContext) -> dict[str, int]:
+def _cursor(positions: Positions) -> str:
+    return json.dumps({"version": CURSOR_VERSION, "positions": positions})
+
+
+def _positions(context: dg.SensorEvaluationContext) -> Positions:
     """Storage ids seen so far; a missing or older cursor starts at now, so that history raises no storm."""
     try:
         stored = json.loads(context.cursor or "")
@@ -54,9 +70,14 @@ def _positions(context: dg.SensorEvaluationContext) -> dict[str, int]:
             return dict(stored["positions"])
     except (ValueError, KeyError, TypeError):
         pass
+    return newest_positions(context.instance)
+
+
+def newest_positions(instance: dg.DagsterInstance) -> Positions:
+    """Where a reader that has seen everything stands."""
     now = {}
     for event_type in FINISHED:
-        newest = context.instance.fetch_run_status_changes(event_type, limit=1).records
+        newest = instance.fetch_run_status_changes(event_type, limit=1).records
         now[event_type.value] = newest[0].storage_id if newest else 0
     return now
 
@@ -89,7 +110,7 @@ def _tell(run: dg.DagsterRun, instance: dg.DagsterInstance, notifier: Notifier, 
         episodes, item = step(episodes, evaluation, run.run_id)
         if item and (item.evaluation.partition or item.evaluation.severity == "ERROR"):
             news.append(item)
-    if run.status is dg.DagsterRunStatus.FAILURE and not run.tags.get("dagster/will_retry") == "true":
+    if run.status is dg.DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
         episodes, item = step(
             episodes, Evaluation(f"job {run.job_name}", "run", False, "ERROR", _reason(instance, run)), run.run_id
         )

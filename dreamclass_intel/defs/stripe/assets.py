@@ -7,7 +7,7 @@ import dagster as dg
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Table
 from dreamclass_intel.defs.stripe import tables
-from dreamclass_intel.defs.stripe.changes import Row, one_mode, rows_of
+from dreamclass_intel.defs.stripe.changes import Load, Row, one_mode
 from dreamclass_intel.defs.stripe.client import EVENT_HORIZON, KINDS, StripeResource
 from dreamclass_intel.defs.stripe.normalise import records_of
 from dreamclass_intel.records import Extract, extract
@@ -31,12 +31,12 @@ def _load(
     clock: Clock,
     warehouse: WarehouseResource,
     *,
-    whole: bool = False,
+    child: str | None = None,
 ) -> Extract:
-    result = Extract(iter(()))
-    rows = rows_of(stripe.reader(), KINDS[kind], table, days(context), clock.now(), whole=whole, counts=result.metadata)
-    guarded = one_mode(rows, table, stored_mode(warehouse, table))
-    result.batches = extract(table, guarded, lambda row: row.partition).batches  # type: ignore[attr-defined]
+    load = Load(stripe.reader(), KINDS[kind], table, days(context), clock.now(), child)
+    rows = one_mode(load.rows(), table, stored_mode(warehouse, table))
+    result = extract(table, rows, lambda row: row.partition)  # type: ignore[attr-defined]
+    result.metadata = load.counts  # fills while rows stream
     return result
 
 
@@ -69,7 +69,7 @@ def stripe_subscriptions(
     context: dg.AssetExecutionContext, stripe: StripeResource, clock: Clock, warehouse: WarehouseResource
 ) -> Extract:
     """Subscriptions created or changed on the run's days."""
-    return _load(context, tables.SUBSCRIPTIONS, "subscription", stripe, clock, warehouse, whole=True)
+    return _load(context, tables.SUBSCRIPTIONS, "subscription", stripe, clock, warehouse)
 
 
 @raw_asset(tables.SUBSCRIPTION_ITEMS, source="stripe")
@@ -77,7 +77,7 @@ def stripe_subscription_items(
     context: dg.AssetExecutionContext, stripe: StripeResource, clock: Clock, warehouse: WarehouseResource
 ) -> Extract:
     """Items of those subscriptions, all of them however many."""
-    return _load(context, tables.SUBSCRIPTION_ITEMS, "subscription", stripe, clock, warehouse, whole=True)
+    return _load(context, tables.SUBSCRIPTION_ITEMS, "subscription", stripe, clock, warehouse, child="items")
 
 
 @raw_asset(tables.INVOICES, source="stripe")
@@ -93,7 +93,7 @@ def stripe_invoice_lines(
     context: dg.AssetExecutionContext, stripe: StripeResource, clock: Clock, warehouse: WarehouseResource
 ) -> Extract:
     """Lines of those invoices, all of them however many."""
-    return _load(context, tables.INVOICE_LINES, "invoice", stripe, clock, warehouse, whole=True)
+    return _load(context, tables.INVOICE_LINES, "invoice", stripe, clock, warehouse, child="lines")
 
 
 @raw_asset(tables.EVENTS, source="stripe")

@@ -16,8 +16,6 @@ from dreamclass_intel.defs.stripe.normalise import records_of
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import START, Days
 
-Key = tuple[Any, ...]
-
 
 class Row(dict[str, Any]):
     """A record with the partition it belongs to."""
@@ -29,87 +27,87 @@ class Row(dict[str, Any]):
 
 @dataclass
 class Notice:
-    """What events said of one object: the newest day, and the table's rows their payloads had."""
+    """What events said of one object: the newest day, and the last payload that had each row."""
 
     partition: str
-    rows: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    payloads: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def rows_of(
-    reader: Reader,
-    kind: Kind,
-    table: Table,
-    days: Days,
-    now: dt.datetime,
-    *,
-    whole: bool = False,
-    counts: dict[str, Any] | None = None,
-) -> Iterator[Row]:
-    """Rows of `table` in `days`. The first partition of all also holds what was created before it.
+@dataclass(frozen=True)
+class Load:
+    """One load of `table`: the kind of object that feeds it, and how rows are told apart in the object.
 
-    `whole` reads embedded lists to their end. `counts` gets numbers for the materialisation's metadata.
+    `child` names the embedded list whose members are the rows; without it the object is the row.
     """
-    told = notices(reader, kind, table, days, now)
-    numbers = counts if counts is not None else {}
-    numbers |= {"changed_objects": len(told), "days_beyond_event_horizon": _beyond(days, now), "deleted": 0}
-    since = None if days.start == START else days.start_at
-    for item in reader.created(kind, since, days.end_at):
-        day = dt.datetime.fromtimestamp(item["created"], dt.UTC).date()
-        partition = max(day, START).isoformat()
-        notice = told.pop(item["id"], None)
-        if notice is not None:
-            partition = max(partition, notice.partition)
-        yield from _rows(reader, kind, table, item, partition, notice, numbers, whole)
-    for object_id, notice in told.items():
-        found = reader.retrieve(kind, object_id)
-        yield from _rows(reader, kind, table, found, notice.partition, notice, numbers, whole)
+
+    reader: Reader
+    kind: Kind
+    table: Table
+    days: Days
+    now: dt.datetime
+    child: str | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows. The first partition of all also holds what was created before it."""
+        told = self._notices()
+        self.counts.update(changed_objects=len(told), days_beyond_event_horizon=self._beyond(), deleted=0)
+        since = None if self.days.start == START else self.days.start_at
+        for item in self.reader.created(self.kind, since, self.days.end_at):
+            partition = max(_day(item), START.isoformat())
+            notice = told.pop(item["id"], None)
+            yield from self._of(item, max(partition, notice.partition) if notice else partition, notice)
+        for object_id, notice in told.items():
+            yield from self._of(self.reader.retrieve(self.kind, object_id), notice.partition, notice)
+
+    def _notices(self) -> dict[str, Notice]:
+        """Objects that events of the days (within Stripe's memory) are about."""
+        found: dict[str, Notice] = {}
+        start = max(self.days.start_at, self.now - EVENT_HORIZON)
+        for event in self.reader.events(start, self.days.end_at, self.kind.events):
+            payload = event["data"]["object"]
+            # An upcoming invoice is a preview: it has no id, or one that cannot be retrieved.
+            if event["type"] == "invoice.upcoming" or not payload.get("id"):
+                continue
+            day = _day(event)
+            notice = found.setdefault(payload["id"], Notice(day))
+            notice.partition = max(notice.partition, day)
+            for row_id in self._ids(payload):
+                notice.payloads.setdefault(row_id, payload)  # newest first: the first is the last state
+        return found
+
+    def _of(self, item: dict[str, Any] | None, partition: str, notice: Notice | None) -> Iterator[Row]:
+        current: set[str] = set()
+        if item is not None and not item.get("deleted"):
+            # A subscription's row names its items, so it needs them all; an invoice's row does not.
+            if self.child or self.kind.children == "items":
+                item = self.reader.whole(item, self.kind)
+            current = set(self._ids(item))
+            for record in records_of(item, self.table.address)[self.table.address]:
+                yield Row(record, partition)
+        for row_id, payload in notice.payloads.items() if notice else ():
+            if row_id not in current:
+                yield from self._gone(row_id, payload, partition)
+
+    def _gone(self, row_id: str, payload: dict[str, Any], partition: str) -> Iterator[Row]:
+        for record in records_of(payload, self.table.address).get(self.table.address, ()):
+            if record[self.table.key[-1]] == row_id:
+                self.counts["deleted"] += 1
+                yield Row({**record, "_is_deleted": True}, partition)
+
+    def _ids(self, item: dict[str, Any]) -> list[str]:
+        if self.child is None:
+            return [item["id"]]
+        return [member["id"] for member in (item.get(self.child) or {}).get("data", ())]
+
+    def _beyond(self) -> int:
+        """Days whose events Stripe has wholly or partly forgotten."""
+        edge = self.now - EVENT_HORIZON
+        return sum(1 for day in self.days if dt.datetime.combine(day, dt.time(), dt.UTC) < edge)
 
 
-def _rows(
-    reader: Reader,
-    kind: Kind,
-    table: Table,
-    item: dict[str, Any] | None,
-    partition: str,
-    notice: Notice | None,
-    numbers: dict[str, Any],
-    whole: bool,
-) -> Iterator[Row]:
-    current: set[Key] = set()
-    if item is not None and not item.get("deleted"):
-        for record in records_of(reader.whole(item, kind) if whole else item)[table.address]:
-            current.add(_key(table, record))
-            yield Row(record, partition)
-    for key, record in notice.rows.items() if notice else ():
-        if key not in current:
-            numbers["deleted"] += 1
-            yield Row({**record, "_is_deleted": True}, partition)
-
-
-def notices(reader: Reader, kind: Kind, table: Table, days: Days, now: dt.datetime) -> dict[str, Notice]:
-    """Objects that events in `days` (and within Stripe's memory) are about."""
-    found: dict[str, Notice] = {}
-    start = max(days.start_at, now - EVENT_HORIZON)
-    for event in reader.events(start, days.end_at, kind.events):
-        payload = event["data"]["object"]
-        # An upcoming invoice is a preview: it has no id, or one that cannot be retrieved.
-        if event["type"] == "invoice.upcoming" or not payload.get("id"):
-            continue
-        day = dt.datetime.fromtimestamp(event["created"], dt.UTC).date().isoformat()
-        notice = found.setdefault(payload["id"], Notice(day))
-        notice.partition = max(notice.partition, day)
-        for record in records_of(payload).get(table.address, ()):
-            notice.rows.setdefault(_key(table, record), record)  # newest first: the first is the last state
-    return found
-
-
-def _key(table: Table, record: dict[str, Any]) -> Key:
-    return tuple(record[name] for name in table.key)
-
-
-def _beyond(days: Days, now: dt.datetime) -> int:
-    """Days whose events Stripe has wholly or partly forgotten."""
-    return sum(1 for day in days if dt.datetime.combine(day, dt.time(), dt.UTC) < now - EVENT_HORIZON)
+def _day(item: dict[str, Any]) -> str:
+    return dt.datetime.fromtimestamp(item["created"], dt.UTC).date().isoformat()
 
 
 def one_mode(rows: Iterable[Row], table: Table, stored: bool | None) -> Iterator[Row]:

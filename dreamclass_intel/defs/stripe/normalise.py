@@ -43,11 +43,16 @@ PERSONAL_FIELDS = frozenset(
 )
 
 
-def records_of(item: Object) -> Records:
-    """Records by table address of one Stripe object. Empty for kinds that no table holds, and for the bare
-    `{id, deleted: true}` Stripe answers after a deletion: the row then comes from the event's last payload."""
-    make = _MAKERS.get(item.get("object", ""))
-    return make(item) if make and not item.get("deleted") else {}
+def records_of(item: Object, only: str | None = None) -> Records:
+    """Records by table address of one Stripe object; `only` leaves out all other tables.
+
+    Empty for kinds that no table holds, and for the bare `{id, deleted: true}` Stripe answers after a deletion:
+    that row then comes from the event's last payload.
+    """
+    if item.get("deleted"):
+        return {}
+    makers = _MAKERS.get(item.get("object", ""), {})
+    return {address: make(item) for address, make in makers.items() if only in (None, address)}
 
 
 def id_of(value: Any) -> str | None:
@@ -127,11 +132,11 @@ def _price_of(item: Object) -> Object:
     }
 
 
-def _customer(item: Object) -> Records:
+def _customer(item: Object) -> dict[str, Any]:
     address = item.get("address") or {}
     # `name` may be a person's where a business name is known separately.
     name = item.get("business_name") or item.get("name")
-    record = {
+    return {
         "customer_id": item["id"],
         "account_id": _get(item, "metadata", "account_id"),
         "name": None if name == item.get("individual_name") else name,
@@ -148,11 +153,10 @@ def _customer(item: Object) -> Records:
         "created_at": at(item.get("created")),
         **_common(item),
     }
-    return {tables.CUSTOMERS.address: [record]}
 
 
-def _product(item: Object) -> Records:
-    record = {
+def _product(item: Object) -> dict[str, Any]:
+    return {
         "product_id": item["id"],
         "name": item.get("name"),
         "active": item.get("active"),
@@ -161,11 +165,10 @@ def _product(item: Object) -> Records:
         "updated_at": at(item.get("updated")),
         **_common(item),
     }
-    return {tables.PRODUCTS.address: [record]}
 
 
-def _price(item: Object) -> Records:
-    record = {
+def _price(item: Object) -> dict[str, Any]:
+    return {
         "price_id": item["id"],
         "product_id": id_of(item.get("product")),
         "active": item.get("active"),
@@ -179,7 +182,6 @@ def _price(item: Object) -> Records:
         "created_at": at(item.get("created")),
         **_common(item),
     }
-    return {tables.PRICES.address: [record]}
 
 
 def _periods(item: Object, parent: Object) -> tuple[int | None, int | None]:
@@ -190,10 +192,10 @@ def _periods(item: Object, parent: Object) -> tuple[int | None, int | None]:
     )
 
 
-def _subscription(item: Object) -> Records:
+def _subscription(item: Object) -> dict[str, Any]:
     items = _listed(item.get("items"))
     periods = [_periods(one, item) for one in items] or [_periods({}, item)]
-    record = {
+    return {
         "subscription_id": item["id"],
         "customer_id": id_of(item.get("customer")),
         "account_id": _get(item, "metadata", "account_id"),
@@ -222,8 +224,10 @@ def _subscription(item: Object) -> Records:
         "latest_invoice_id": id_of(item.get("latest_invoice")),
         **_common(item, None, "items"),
     }
-    children = [_item_record(one, item) for one in items]
-    return {tables.SUBSCRIPTIONS.address: [record], tables.SUBSCRIPTION_ITEMS.address: children}
+
+
+def _items(item: Object) -> list[dict[str, Any]]:
+    return [_item_record(one, item) for one in _listed(item.get("items"))]
 
 
 def _item_record(item: Object, parent: Object) -> dict[str, Any]:
@@ -254,10 +258,6 @@ def _item_record(item: Object, parent: Object) -> dict[str, Any]:
     }
 
 
-def _subscription_item(item: Object) -> Records:
-    return {tables.SUBSCRIPTION_ITEMS.address: [_item_record(item, {})]}
-
-
 def _line_parent(line: Object) -> tuple[str | None, Object]:
     """Kind and details of what a line came from, in the names used since basil."""
     if parent := line.get("parent"):
@@ -281,14 +281,13 @@ def _tax(item: Object) -> int | None:
     return item.get("tax")
 
 
-def _invoice(item: Object) -> Records:
-    lines = _listed(item.get("lines"))
+def _invoice(item: Object) -> dict[str, Any]:
     moved = item.get("status_transitions") or {}
     parent_type = _get(item, "parent", "type")
     subscription_id = _invoice_subscription(item)
     if parent_type is None and id_of(item.get("subscription")):
         parent_type = "subscription_details"
-    record = {
+    return {
         "invoice_id": item["id"],
         "number": item.get("number"),
         "customer_id": id_of(item.get("customer")),
@@ -319,9 +318,11 @@ def _invoice(item: Object) -> Records:
         "lines_truncated": bool(_get(item, "lines", "has_more")),
         **_common(item, None, "lines"),
     }
-    context = {**item, "subscription": subscription_id}
-    children = [_line_record(line, context) for line in lines]
-    return {tables.INVOICES.address: [record], tables.INVOICE_LINES.address: children}
+
+
+def _lines(item: Object) -> list[dict[str, Any]]:
+    context = {**item, "subscription": _invoice_subscription(item)}
+    return [_line_record(line, context) for line in _listed(item.get("lines"))]
 
 
 def _line_record(line: Object, invoice: Object) -> dict[str, Any]:
@@ -358,17 +359,13 @@ def _line_record(line: Object, invoice: Object) -> dict[str, Any]:
     }
 
 
-def _line_item(item: Object) -> Records:
-    return {tables.INVOICE_LINES.address: [_line_record(item, {})]}
-
-
-def _event(item: Object) -> Records:
+def _event(item: Object) -> dict[str, Any]:
     payload = _get(item, "data", "object") or {}
     kind = payload.get("object")
     subscription_id = id_of(payload.get("subscription"))
     if kind == "invoice":
         subscription_id = _invoice_subscription(payload)
-    record = {
+    return {
         "event_id": item["id"],
         "event_type": item["type"],
         "created_at": at(item["created"]),
@@ -383,16 +380,19 @@ def _event(item: Object) -> Records:
         # Webhook delivery is no state of the business and would change the row on every load.
         "_raw": scrub({k: v for k, v in item.items() if k != "pending_webhooks"}, PERSONAL_FIELDS),
     }
-    return {tables.EVENTS.address: [record]}
 
 
-_MAKERS: dict[str, Callable[[Object], Records]] = {
-    "customer": _customer,
-    "product": _product,
-    "price": _price,
-    "subscription": _subscription,
-    "subscription_item": _subscription_item,
-    "invoice": _invoice,
-    "line_item": _line_item,
-    "event": _event,
+def _one(make: Callable[[Object], dict[str, Any]]) -> Callable[[Object], list[dict[str, Any]]]:
+    return lambda item: [make(item)]
+
+
+_MAKERS: dict[str, dict[str, Callable[[Object], list[dict[str, Any]]]]] = {
+    "customer": {tables.CUSTOMERS.address: _one(_customer)},
+    "product": {tables.PRODUCTS.address: _one(_product)},
+    "price": {tables.PRICES.address: _one(_price)},
+    "subscription": {tables.SUBSCRIPTIONS.address: _one(_subscription), tables.SUBSCRIPTION_ITEMS.address: _items},
+    "subscription_item": {tables.SUBSCRIPTION_ITEMS.address: lambda item: [_item_record(item, {})]},
+    "invoice": {tables.INVOICES.address: _one(_invoice), tables.INVOICE_LINES.address: _lines},
+    "line_item": {tables.INVOICE_LINES.address: lambda item: [_line_record(item, {})]},
+    "event": {tables.EVENTS.address: _one(_event)},
 }

@@ -129,7 +129,6 @@ def _activities(site: Site, journeys: dict[str, Journey], result: Store) -> dict
                 "type": entry.movement,
                 "currency": CURRENCY,
                 "subscription-external-id": entry.subscription_id,
-                "subscription-set-external-id": None,
                 "plan-external-id": price_id,
                 "customer-name": view(school, "chartmogul").name,
                 "customer-uuid": ids.chartmogul_customer_uuid(entry.school_id),
@@ -201,7 +200,6 @@ def _subscriptions(journey: Journey, paid_until: dict[str, dt.datetime], now: dt
             {
                 "id": int(ids.numeric(8, "chartmogul_subscription_id", sub.subscription_id)),
                 "external_id": sub.subscription_id,
-                "subscription_set_external_id": None,
                 "plan": plan_name(held.price_id),
                 "quantity": held.quantity,
                 "uuid": ids.uuid_of("chartmogul_subscription", sub.subscription_id),

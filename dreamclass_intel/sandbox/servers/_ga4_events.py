@@ -7,6 +7,7 @@ import datetime as dt
 import gzip
 import json
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Seen(NamedTuple):
     """A hit on a day, with what the tag knew when it was sent."""
 
     offset_s: int
-    index: int
+    number: int
     name: str
     path: str
     engaged: bool
@@ -119,42 +120,46 @@ class Export:
         self._indexes: dict[dt.date, _Index] = {}
         self._shards: OrderedDict[tuple[dt.date, int], bytes] = OrderedDict()
         self._held = 0
+        self._lock = threading.RLock()  # one day at a time: threads would only do the same work twice
         self._reports: dict[tuple[dt.date, int], dict[str, dict[str, int]]] = {}
 
     def shard(self, day: dt.date, max_late: int) -> bytes:
         """The rows of a day with the hits known by a publication, as gzipped JSON lines."""
-        key = (day, max_late)
-        found = self._shards.get(key)
-        if found is None:
-            lines: list[str] = []
-            numbers: dict[str, Numbers] = {}
-            for session, rows in self._day(day, max_late):
-                _count(numbers, session, rows)
-                lines += render(day, session, rows, self._first_touch(session))
-            self._reports[key] = _reported(numbers)
-            found = self._shards[key] = gzip.compress("".join(lines).encode(), 1, mtime=0)
-            self._held += len(found)
-            while self._held > _KEPT_BYTES:
-                self._held -= len(self._shards.popitem(last=False)[1])
+        with self._lock:
+            return self._shards.get((day, max_late)) or self._render(day, max_late)
+
+    def _render(self, day: dt.date, max_late: int) -> bytes:
+        lines: list[str] = []
+        numbers: dict[str, Numbers] = {}
+        for session, rows in self._day(day, max_late):
+            _count(numbers, session, rows)
+            lines += render(day, session, rows, self._first_touch(session))
+        self._reports[day, max_late] = _reported(numbers)
+        found = self._shards[day, max_late] = gzip.compress("".join(lines).encode(), 1, mtime=0)
+        self._held += len(found)
+        while self._held > _KEPT_BYTES:
+            self._held -= len(self._shards.popitem(last=False)[1])
         return found
 
     def report(self, day: dt.date, max_late: int) -> dict[str, dict[str, int]]:
         """Metrics of the very same rows by default channel group; "" is the whole day."""
         key = (day, max_late)
-        if key not in self._reports:
-            numbers: dict[str, Numbers] = {}
-            for session, rows in self._day(day, max_late):
-                _count(numbers, session, rows)
-            self._reports[key] = _reported(numbers)
-        return self._reports[key]
+        with self._lock:
+            if key not in self._reports:
+                numbers: dict[str, Numbers] = {}
+                for session, rows in self._day(day, max_late):
+                    _count(numbers, session, rows)
+                self._reports[key] = _reported(numbers)
+            return self._reports[key]
 
     def intraday(self, day: dt.date, now: dt.datetime) -> bytes:
         """The streamed rows of an unfinished day up to `now`."""
         until = int(now.timestamp())
         lines: list[str] = []
-        for session, rows in self._day(day, 0):
-            known = [row for row in rows if session.ga_session_id + row.offset_s <= until]
-            lines += render(day, session, known, None)
+        with self._lock:
+            for session, rows in self._day(day, 0):
+                known = [row for row in rows if session.ga_session_id + row.offset_s <= until]
+                lines += render(day, session, known, None)
         return gzip.compress("".join(lines).encode(), 1, mtime=0)
 
     def _day(self, day: dt.date, max_late: int) -> Iterator[tuple[Session, list[Seen]]]:

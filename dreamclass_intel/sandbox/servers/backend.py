@@ -21,6 +21,8 @@ def routes(site: Site) -> list[BaseRoute]:
         if not bearer_ok(request):
             return answer({"message": "invalid token"}, 401)
         query = request.query_params
+        if "cursor" in query and site.faults.take("backend", request.url.path, "410"):
+            return answer({"message": "cursor expired"}, 410)
         try:
             limit = min(int(query.get("limit", 100)), MAX_LIMIT)
             after = dt.datetime.fromisoformat(query["received_after"])

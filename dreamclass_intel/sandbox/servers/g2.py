@@ -79,8 +79,15 @@ def _answer(request: Request, site: Site) -> Response:
     size = int(query.get("page[size]", DEFAULT_SIZE))
     if not 1 <= size <= MAX_SIZE:
         raise ValueError(f"page[size] must be 1 to {MAX_SIZE}")
-    rows = _group([f for f in facts if _passes(f, request)], dimensions, measures)
-    rows = _sorted(rows, query.get("sort", "-company_intent_score"))
+    # The newest query's rows are kept for its next pages.
+    kept: dict[tuple[tuple[str, str], ...], list[_Row]] = site.at_now("g2_query", dict)
+    asked = tuple(sorted((k, v) for k, v in query.multi_items() if not k.startswith("page[")))
+    rows = kept.get(asked)
+    if rows is None:
+        rows = _group([f for f in facts if _passes(f, request)], dimensions, measures)
+        rows = _sorted(rows, query.get("sort", "-company_intent_score"))
+        kept.clear()
+        kept[asked] = rows
     first = json.loads(base64.urlsafe_b64decode(query["page[after]"])) if "page[after]" in query else 0
     page, link = rows[first : first + size], str(request.url.replace(query=""))
     following = None

@@ -18,11 +18,8 @@ LIST_LIMIT = 100
 HISTORY_LIMIT = 50
 ASSOCIATION_INPUTS = 1000
 ASSOCIATION_PAGE = 500
-KINDS = {
-    **{"companies": "companies", "company": "companies", "0-2": "companies"},
-    **{"contacts": "contacts", "contact": "contacts", "0-1": "contacts"},
-    **{"deals": "deals", "deal": "deals", "0-3": "deals"},
-}
+NAMES = (("contacts", "contact", "0-1"), ("companies", "company", "0-2"), ("deals", "deal", "0-3"))
+KINDS = {alias: names[0] for names in NAMES for alias in names}
 QUOTA = {
     "X-HubSpot-RateLimit-Max": "190",
     "X-HubSpot-RateLimit-Remaining": "189",

@@ -1,4 +1,7 @@
-"""Lead scoring in Supabase: the gateway's key check and PostgREST over `scoring_runs` and `lead_scores`."""
+"""Lead scoring in Supabase: the gateway's key check and PostgREST over `scoring_runs` and `lead_scores`.
+
+Fault of its own: `57014`, a statement timeout.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -53,6 +56,8 @@ def routes(site: Site) -> list[BaseRoute]:
         if denied is not None:
             return denied
         try:
+            if site.faults.take("supabase", request.url.path, "57014"):
+                raise PostgrestError(500, "57014", "canceling statement due to statement timeout")
             return _answer(request, _relation(site, request))
         except PostgrestError as error:
             return answer(error.body, error.status)

@@ -36,14 +36,14 @@ select
     figures.numerator as value,
     figures.numerator as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     figures.numerator is not null as is_complete
 from scoring_window_periods as periods
 left join (
     select
         {{ period_start("window_start_date", 14) }} as period_start,
-        cast(max(lqi) as {{ dbt.type_float() }}) as numerator,
-        cast(null as {{ dbt.type_float() }}) as denominator,
+        cast(max(lqi) as {{ type_double() }}) as numerator,
+        cast(null as {{ type_double() }}) as denominator,
         max(leads_n) as n,
         null as days_n
     from {{ source('core', 'lqi') }}
@@ -61,14 +61,14 @@ select
     figures.numerator as value,
     figures.numerator as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     figures.numerator is not null as is_complete
 from scoring_window_periods as periods
 left join (
     select
         {{ period_start("window_start_date", 14) }} as period_start,
-        cast(max(leads_n) as {{ dbt.type_float() }}) as numerator,
-        cast(null as {{ dbt.type_float() }}) as denominator,
+        cast(max(leads_n) as {{ type_double() }}) as numerator,
+        cast(null as {{ type_double() }}) as denominator,
         max(leads_n) as n,
         null as days_n
     from {{ source('core', 'lqi') }}
@@ -86,14 +86,14 @@ select
     figures.numerator / nullif(figures.denominator, 0) as value,
     figures.numerator as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     figures.numerator is not null as is_complete
 from scoring_window_periods as periods
 left join (
     select
         {{ period_start("window_start_date", 14) }} as period_start,
-        cast(max(class_a_n) as {{ dbt.type_float() }}) as numerator,
-        cast(max(leads_n) as {{ dbt.type_float() }}) as denominator,
+        cast(max(class_a_n) as {{ type_double() }}) as numerator,
+        cast(max(leads_n) as {{ type_double() }}) as denominator,
         max(leads_n) as n,
         null as days_n
     from {{ source('core', 'lqi') }}
@@ -111,14 +111,14 @@ select
     coalesce(figures.numerator, 0) as value,
     coalesce(figures.numerator, 0) as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over and coalesce(figures.days_n, 0) = 7 as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("traffic_date", 7) }} as period_start,
-        cast(sum(sessions) as {{ dbt.type_float() }}) as numerator,
-        cast(null as {{ dbt.type_float() }}) as denominator,
+        cast(sum(sessions) as {{ type_double() }}) as numerator,
+        cast(null as {{ type_double() }}) as denominator,
         count(*) as n,
         count(distinct case when sessions > 0 then traffic_date end) as days_n
     from {{ ref('fct_traffic_daily') }}
@@ -136,14 +136,14 @@ select
     figures.numerator / nullif(figures.denominator, 0) as value,
     figures.numerator as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over and coalesce(figures.days_n, 0) = 7 as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("traffic_date", 7) }} as period_start,
-        cast(sum(signups) as {{ dbt.type_float() }}) as numerator,
-        cast(sum(sessions) as {{ dbt.type_float() }}) as denominator,
+        cast(sum(signups) as {{ type_double() }}) as numerator,
+        cast(sum(sessions) as {{ type_double() }}) as denominator,
         sum(sessions) as n,
         count(distinct case when sessions > 0 then traffic_date end) as days_n
     from {{ ref('fct_traffic_daily') }}
@@ -161,14 +161,14 @@ select
     figures.numerator / nullif(figures.denominator, 0) as value,
     figures.numerator as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(sum(activated_n) as {{ dbt.type_float() }}) as numerator,
-        cast(sum(trials_n) as {{ dbt.type_float() }}) as denominator,
+        cast(sum(activated_n) as {{ type_double() }}) as numerator,
+        cast(sum(trials_n) as {{ type_double() }}) as denominator,
         sum(trials_n) as n,
         null as days_n
     from {{ ref('fct_activation_cohorts') }}
@@ -186,14 +186,14 @@ select
     coalesce(figures.numerator, 0) as value,
     coalesce(figures.numerator, 0) as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(sum(net_new_usd_minor) / 100.0 as {{ dbt.type_float() }}) as numerator,
-        cast(null as {{ dbt.type_float() }}) as denominator,
+        cast(sum(net_new_usd_minor) / 100.0 as {{ type_double() }}) as numerator,
+        cast(null as {{ type_double() }}) as denominator,
         count(*) as n,
         null as days_n
     from {{ ref('fct_net_new_mrr_weekly') }}
@@ -211,14 +211,14 @@ select
     coalesce(figures.numerator, 0) as value,
     coalesce(figures.numerator, 0) as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(-sum(churn_usd_minor) / 100.0 as {{ dbt.type_float() }}) as numerator,
-        cast(null as {{ dbt.type_float() }}) as denominator,
+        cast(-sum(churn_usd_minor) / 100.0 as {{ type_double() }}) as numerator,
+        cast(null as {{ type_double() }}) as denominator,
         count(*) as n,
         null as days_n
     from {{ ref('fct_net_new_mrr_weekly') }}
@@ -236,14 +236,14 @@ select
     figures.numerator / nullif(figures.denominator, 0) as value,
     figures.numerator as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(sum(new_usd_minor) / 100.0 as {{ dbt.type_float() }}) as numerator,
-        cast(sum(new_customers_n) as {{ dbt.type_float() }}) as denominator,
+        cast(sum(new_usd_minor) / 100.0 as {{ type_double() }}) as numerator,
+        cast(sum(new_customers_n) as {{ type_double() }}) as denominator,
         sum(new_customers_n) as n,
         null as days_n
     from {{ ref('fct_net_new_mrr_weekly') }}
@@ -261,14 +261,14 @@ select
     coalesce(figures.numerator, 0) as value,
     coalesce(figures.numerator, 0) as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(sum(new_deals) as {{ dbt.type_float() }}) as numerator,
-        cast(null as {{ dbt.type_float() }}) as denominator,
+        cast(sum(new_deals) as {{ type_double() }}) as numerator,
+        cast(null as {{ type_double() }}) as denominator,
         count(*) as n,
         null as days_n
     from {{ ref('fct_pipeline_weekly') }}
@@ -286,14 +286,14 @@ select
     figures.numerator / nullif(figures.denominator, 0) as value,
     figures.numerator as numerator,
     figures.denominator,
-    cast(coalesce(figures.n, 0) as {{ dbt.type_bigint() }}) as n,
+    cast(coalesce(figures.n, 0) as int64) as n,
     periods.is_over as is_complete
 from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(sum(won_n) as {{ dbt.type_float() }}) as numerator,
-        cast(sum(decided_n) as {{ dbt.type_float() }}) as denominator,
+        cast(sum(won_n) as {{ type_double() }}) as numerator,
+        cast(sum(decided_n) as {{ type_double() }}) as denominator,
         sum(decided_n) as n,
         null as days_n
     from {{ ref('fct_pipeline_weekly') }}

@@ -11,5 +11,6 @@ select
     request_id,
     previous_attributes,
     livemode,
+    _raw as payload,
     _loaded_at as loaded_at
 from {{ source('raw', 'stripe_events') }}

@@ -9,7 +9,7 @@ select
     unit_amount_decimal,
     billing_scheme,
     tiers_mode,
-    interval,
+    {{ adapter.quote('interval') }} as interval_unit,
     interval_count,
     usage_type,
     transform_divide_by,

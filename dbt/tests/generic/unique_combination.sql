@@ -1,5 +1,5 @@
 {# Rows whose key is null or not unique. `columns` is a list; one test a table instead of one a column. #}
-{% test primary_key(model, columns) %}
+{% test unique_combination(model, columns) %}
 select {{ columns | join(', ') }}, count(*) as rows_n
 from {{ model }}
 group by {{ columns | join(', ') }}

@@ -1,0 +1,1 @@
+{{ net_new_mrr('week') }}

@@ -1,0 +1,141 @@
+"""Raw CRM tables: HubSpot or CSV exports -> contract, nothing else."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
+
+import dagster as dg
+
+from dreamclass_intel.clock import Clock
+from dreamclass_intel.contracts import Table
+from dreamclass_intel.defs.crm import csv_import, normalise, tables
+from dreamclass_intel.defs.crm.client import CrmResource, chunks
+from dreamclass_intel.partitions import Days
+from dreamclass_intel.records import Extract, empty, extract, timestamp
+from dreamclass_intel.typed_assets import days, raw_asset, snapshot_day
+
+ASSOCIATION_CHUNK = 1000
+Record = dict[str, Any]
+
+
+def _load(
+    table: Table,
+    kind: str,
+    context: dg.AssetExecutionContext,
+    crm: CrmResource,
+    hubspot: Callable[[Days], Iterator[Record]],
+    day: Callable[[Record], str] = normalise.changed_day,
+) -> Extract:
+    """The window's rows of `table`, by the route the settings chose."""
+    window = days(context)
+    files = crm.csv_files()
+    if files is not None:
+        return csv_import.load(kind, files, window)
+    return extract(table, hubspot(window), day)  # type: ignore[arg-type]
+
+
+def _with_merges(records: Iterator[Record], id_column: str) -> Iterator[Record]:
+    for record in records:
+        yield record
+        yield from normalise.merged_away(record, id_column)
+
+
+def _changed(crm: CrmResource, kind: str, properties: tuple[str, ...], window: Days) -> Iterator[Record]:
+    return chain(crm.modified(kind, properties, window), crm.archived(kind, properties, window))
+
+
+@raw_asset(tables.COMPANIES, source="crm")
+def crm_companies(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+    """Companies changed or deleted on the run's days."""
+
+    def hubspot(window: Days) -> Iterator[Record]:
+        properties = (*normalise.COMPANY_PROPERTIES, *crm.custom_properties("companies"))
+        records = (normalise.company(item) for item in _changed(crm, "companies", properties, window))
+        return _with_merges(records, "company_id")
+
+    return _load(tables.COMPANIES, "companies", context, crm, hubspot)
+
+
+@raw_asset(tables.CONTACTS, source="crm")
+def crm_contacts(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+    """Contacts changed or deleted on the run's days, with their companies."""
+
+    def records(window: Days) -> Iterator[Record]:
+        found = _changed(crm, "contacts", normalise.CONTACT_PROPERTIES, window)
+        for chunk in chunks(found, ASSOCIATION_CHUNK):
+            companies = crm.associations("contacts", "companies", [item["id"] for item in chunk])
+            for item in chunk:
+                yield normalise.contact(item, companies.get(item["id"], []))
+
+    def hubspot(window: Days) -> Iterator[Record]:
+        return _with_merges(records(window), "contact_id")
+
+    return _load(tables.CONTACTS, "contacts", context, crm, hubspot)
+
+
+@raw_asset(tables.DEALS, source="crm")
+def crm_deals(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+    """Deals changed or deleted on the run's days, with their companies and contacts."""
+
+    def records(window: Days) -> Iterator[Record]:
+        properties = (*normalise.DEAL_PROPERTIES, *crm.custom_properties("deals"))
+        for chunk in chunks(_changed(crm, "deals", properties, window), ASSOCIATION_CHUNK):
+            ids = [item["id"] for item in chunk]
+            companies = crm.associations("deals", "companies", ids)
+            contacts = crm.associations("deals", "contacts", ids)
+            for item in chunk:
+                yield normalise.deal(item, companies.get(item["id"], []), contacts.get(item["id"], []))
+
+    def hubspot(window: Days) -> Iterator[Record]:
+        return _with_merges(records(window), "deal_id")
+
+    return _load(tables.DEALS, "deals", context, crm, hubspot)
+
+
+@raw_asset(tables.STAGE_HISTORY, source="crm")
+def crm_stage_history(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+    """Stage changes made on the run's days."""
+
+    def hubspot(window: Days) -> Iterator[Record]:
+        # A deal whose stage changed on D was last modified on D or later.
+        touched = (item["id"] for item in crm.modified("deals", (), window, open_end=True))
+        for item in crm.history("deals", touched, ["dealstage", "pipeline"]):
+            for change in normalise.stage_changes(item):
+                if window.holds(_change_day(change)):
+                    yield change
+
+    return _load(tables.STAGE_HISTORY, "stage_history", context, crm, hubspot, _change_day)
+
+
+def _change_day(record: Record) -> str:
+    return timestamp(record["changed_at"]).date().isoformat()
+
+
+@raw_asset(tables.LEADS, source="crm")
+def crm_leads(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+    """Leads changed or deleted on the run's days."""
+
+    def hubspot(window: Days) -> Iterator[Record]:
+        found = _changed(crm, "contacts", normalise.CONTACT_PROPERTIES, window)
+        return (record for item in found if (record := normalise.lead(item)) is not None)
+
+    return _load(tables.LEADS, "leads", context, crm, hubspot)
+
+
+@raw_asset(tables.PIPELINES, source="crm")
+def crm_pipelines(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
+    """Pipelines and stages as they are now."""
+    day = snapshot_day(context, clock.newest_day())
+    if crm.csv_files() is not None:
+        return empty(tables.PIPELINES, {"source": "CSV exports name their stages themselves"})
+    found = (stage for pipeline in crm.pipelines() for stage in normalise.stages(pipeline))
+    return extract(tables.PIPELINES, found, day)
+
+
+@raw_asset(tables.OWNERS, source="crm")
+def crm_owners(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
+    """Owners as they are now."""
+    day = snapshot_day(context, clock.newest_day())
+    if crm.csv_files() is not None:
+        return empty(tables.OWNERS, {"source": "CSV exports hold owners by name only"})
+    return extract(tables.OWNERS, map(normalise.owner, crm.owners()), day)

@@ -1,0 +1,1 @@
+"""The LQI asset and its reconciliation."""

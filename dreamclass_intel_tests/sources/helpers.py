@@ -1,0 +1,69 @@
+"""For tests of sources: a vendor of the test's own making, retries that do not wait, truth and warehouse."""
+
+import importlib.util
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from dreamclass_intel import catalog
+from dreamclass_intel.settings import load_settings
+from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
+
+
+@contextmanager
+def vendor(answers: dict[str, Callable[[Request], Any]]) -> Iterator[str]:
+    """Serve JSON over real HTTP: path -> function of the request giving a body or a Response."""
+
+    def route(path: str, reply: Callable[[Request], Any]) -> Route:
+        def endpoint(request: Request) -> Response:
+            body = reply(request)
+            return body if isinstance(body, Response) else JSONResponse(body)
+
+        return Route(path, endpoint)
+
+    app = Starlette(routes=[route(path, reply) for path, reply in answers.items()])
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+def fresh_assets(package: str) -> ModuleType:
+    """A second copy of a source's `assets.py`, made under the settings in force now."""
+    spec = importlib.util.find_spec(f"{package}.assets")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def content_hash(address: str) -> str:
+    """Hash of a stored table's content."""
+    return DuckDBWarehouse(load_settings().database).content_hash(catalog.table(address))
+
+
+def failure(result: Any) -> str:
+    """Everything a failed run says about why."""
+    return "\n".join(
+        str(event.event_specific_data.error.to_string())
+        for event in result.all_events
+        if event.is_step_failure or event.is_step_up_for_retry
+    )
