@@ -1,6 +1,7 @@
 """Helpers for tests around lead scoring: a world whose runs a test edits, and runs of window assets."""
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -67,13 +68,22 @@ def resources() -> dict[str, Any]:
     }
 
 
-class Windows:
-    """One Dagster instance with all windows up to `newest` registered; `load` is one real run of real assets."""
+@functools.cache
+def _instance() -> dg.DagsterInstance:
+    instance = dg.DagsterInstance.ephemeral()
+    register_windows(instance, ScoringWindow.from_key(LAST_WINDOW))
+    return instance
 
-    def __init__(self, newest: str = LAST_WINDOW) -> None:
-        self.instance = dg.DagsterInstance.ephemeral()
+
+class Windows:
+    """A Dagster instance with all windows registered; `load` is one real run of real assets.
+
+    All share one instance: what an earlier test materialised is in its history, never in the warehouse.
+    """
+
+    def __init__(self) -> None:
+        self.instance = _instance()
         self._jobs: dict[tuple[Any, ...], dg.JobDefinition] = {}
-        register_windows(self.instance, ScoringWindow.from_key(newest))
 
     def load(
         self,

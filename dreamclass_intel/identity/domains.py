@@ -10,6 +10,7 @@ import tldextract
 
 from dreamclass_intel.identity.domain_lists import DISPOSABLE, FREEMAIL, SCHOOL_NETWORKS, SHARED_HOSTS
 
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _PATH_PARTS = {"google.com": 2}  # sites.google.com/view/<name>; elsewhere the first part names the site
 _GENERIC_PATHS = frozenset(["pages", "pg", "people", "groups", "profile.php", "company", "school", "in", "u", "site"])
@@ -44,13 +45,13 @@ def host_and_path(raw: str) -> tuple[str, str] | None:
     rest = _SCHEME.sub("", raw.strip())
     host, _, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
     host = host.rpartition("@")[2].partition(":")[0].strip().rstrip(".").lower()
-    if not host or " " in host:
-        return None
-    try:
-        host = idna.encode(host, uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+", host):
+    if not host.isascii():
+        try:
+            host = idna.encode(host, uts46=True).decode("ascii")
+        except (idna.IDNAError, UnicodeError):
             return None
+    if not _HOST.fullmatch(host):
+        return None
     while host.startswith("www.") and host.count(".") > 1:
         host = host[4:]
     return host, path

@@ -19,7 +19,7 @@ HUB_EMAIL_ONLY = 25  # or as many records that share only the e-mail domain, nob
 ALL_PAIRS = 30  # larger blocks are joined through their first record and in a chain
 CONFLICT = 0.99  # what a conflict forbids: everything weaker than a linked id
 _OWN_ID = {"stripe": "stripe", "product": "account", "crm": "crm"}
-_GUARDED = frozenset(["domain", "site", "email"])
+_GUARDED = frozenset(["domain", "site"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,6 @@ def _keys(record: SourceRecord) -> Iterator[tuple[str, str, Role]]:
         ("stripe", record.stripe_customer_id),
         ("account", record.account_id),
         ("crm", record.crm_company_id),
-        ("email", record.email_hash),
     ):
         if value:
             yield namespace, value, Role.OWN
@@ -109,13 +108,11 @@ def _rule(namespace: str, a: Role, b: Role) -> Rule:
         return Rule.DOMAIN if a is b is Role.OWN else Rule.EMAIL_DOMAIN
     if namespace == "site":
         return Rule.SITE
-    if namespace == "email":
-        return Rule.EMAIL_ADDRESS
     return Rule.LINKED_ID if a is b is Role.OWN else Rule.DEVICE_ACCOUNT
 
 
 def vetoes(members: Collection[Key], of: Mapping[Key, Features]) -> Iterator[Veto]:
-    """Pairs that only a linked id may join: two payers, two countries, another name in another city."""
+    """Pairs that only a linked id may join: two payers, two countries, another city under another name."""
     telling = sorted(k for k in members if of[k].country or of[k].city or of[k].stripe_customer_id)
     for a, b in combinations(telling, 2):
         reason = conflict(of[a], of[b])
@@ -129,13 +126,13 @@ def conflict(a: Features, b: Features) -> str | None:
         return "two Stripe customers"
     if a.country and b.country and a.country != b.country:
         return "two countries"
-    if a.city and b.city and a.city != b.city and a.words and b.words and not similar(a.words, b.words):
-        return "another name in another city"
+    if a.city and b.city and a.city != b.city and not similar(a.words, b.words):
+        return "another city, and not the same name"
     return None
 
 
 def similar(a: frozenset[str], b: frozenset[str]) -> bool:
-    """Whether two names could be one name typed differently: one within the other, or nearly equal letters."""
-    if a <= b or b <= a:
-        return True
-    return SequenceMatcher(None, " ".join(sorted(a)), " ".join(sorted(b)), autojunk=False).ratio() >= 0.85
+    """Whether two names are one name typed differently; a name that is not known is like no other."""
+    if not a or not b:
+        return False
+    return a == b or SequenceMatcher(None, " ".join(sorted(a)), " ".join(sorted(b)), autojunk=False).ratio() >= 0.9

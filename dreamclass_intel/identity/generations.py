@@ -73,8 +73,8 @@ class Generation:
     left: dict[Key, tuple[str, date]] = field(default_factory=dict)
     rules: dict[Key, tuple[Rule, Key | None]] = field(default_factory=dict)
     hubs: set[BlockKey] = field(default_factory=set)
-    _features: dict[Key, Features] = field(default_factory=dict)
-    _blocks: dict[BlockKey, dict[Key, Role]] = field(default_factory=lambda: defaultdict(dict))
+    features: dict[Key, Features] = field(default_factory=dict)
+    blocks: dict[BlockKey, dict[Key, Role]] = field(default_factory=lambda: defaultdict(dict))
     _unsettled: bool = False  # folded from the history: the first advance looks at everything once
 
     def apply(self, entry: Entry) -> None:
@@ -84,13 +84,13 @@ class Generation:
             self._apply_to_company(entry)
             return
         if entry.event is Event.REMOVED:
-            self._forget(entry.key)
+            self.forget(entry.key)
             self._leave(entry.key, entry.day)
             self.left[entry.key] = (entry.company, entry.day)
             return
         if entry.record is not None and self.records.get(entry.key) != entry.record:
-            self._forget(entry.key)
-            self._learn(entry.record)
+            self.forget(entry.key)
+            self.learn(entry.record)
         self._join(entry.key, entry.company, entry.day)
 
     def _apply_to_company(self, entry: Entry) -> None:
@@ -130,33 +130,35 @@ class Generation:
         blocks: set[BlockKey] = set()
         touched: set[Key] = set()
         for key, record in changes.items():
-            blocks |= self._forget(key)
+            blocks |= self.forget(key)
             if record is not None:
-                blocks |= self._learn(record)
+                blocks |= self.learn(record)
                 touched.add(key)
             if key in self.company_of:
                 touched |= self.members[self.company_of[key]]
-        for block in sorted(blocks if not self._unsettled else self._blocks):
-            members = self._blocks.get(block, {})
-            was, now = block in self.hubs, is_hub(block, members, self._features)
+        for block in sorted(blocks if not self._unsettled else self.blocks):
+            members = self.blocks.get(block, {})
+            was, now = block in self.hubs, is_hub(block, members, self.features)
             (self.hubs.add if now else self.hubs.discard)(block)
             if not (was and now):
-                touched |= members.keys()
-        return touched & self.records.keys()
+                touched.update(members)
+        return {key for key in touched if key in self.records}
 
-    def _learn(self, record: SourceRecord) -> set[BlockKey]:
+    def learn(self, record: SourceRecord) -> set[BlockKey]:
+        """Take a record in; the blocks it is in."""
         found = features(record)
-        self.records[record.key], self._features[record.key] = record, found
+        self.records[record.key], self.features[record.key] = record, found
         for block, role in found.keys.items():
-            self._blocks[block][record.key] = role
+            self.blocks[block][record.key] = role
         return set(found.keys)
 
-    def _forget(self, key: Key) -> set[BlockKey]:
-        known = self._features.pop(key, None)
+    def forget(self, key: Key) -> set[BlockKey]:
+        """Let a record go; the blocks it was in."""
+        known = self.features.pop(key, None)
         self.records.pop(key, None)
         self.rules.pop(key, None)
         for block in known.keys if known else ():
-            self._blocks[block].pop(key, None)
+            self.blocks[block].pop(key, None)
         return set(known.keys) if known else set()
 
     def _reach(self, start: Iterable[Key]) -> set[Key]:
@@ -166,15 +168,15 @@ class Generation:
             key = todo.pop()
             near = set(self._neighbours(key))
             if key in self.company_of:
-                near |= self.members[self.company_of[key]] & self.records.keys()
+                near.update(k for k in self.members[self.company_of[key]] if k in self.records)
             todo += near - found
             found |= near
         return found
 
     def _neighbours(self, key: Key) -> Iterable[Key]:
-        for block in self._features[key].keys:
-            if block not in self.hubs and len(self._blocks[block]) > 1:
-                yield from self._blocks[block]
+        for block in self.features[key].keys:
+            if block not in self.hubs and len(self.blocks[block]) > 1:
+                yield from self.blocks[block]
 
     def _components(self, keys: set[Key]) -> Iterable[set[Key]]:
         rest = set(keys)
@@ -192,9 +194,9 @@ class Generation:
     def _resolve(self, component: set[Key]) -> list[Cluster]:
         if len(component) == 1:
             return [Cluster(frozenset(component), ())]
-        blocks = {b for k in component for b in self._features[k].keys if b not in self.hubs}
-        edges: list[Edge] = [e for b in blocks for e in block_edges(b, self._blocks[b])]
-        return cluster(component, edges, vetoes(component, self._features))
+        blocks = {b for k in component for b in self.features[k].keys if b not in self.hubs}
+        edges: list[Edge] = [e for b in blocks for e in block_edges(b, self.blocks[b])]
+        return cluster(component, edges, vetoes(component, self.features))
 
     # --- what is published -------------------------------------------------------------------------
     def _former(self, key: Key, day: date) -> str | None:

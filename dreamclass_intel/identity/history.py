@@ -5,6 +5,7 @@ unchanged records repeats the same events. A day that was never published takes 
 An id that a restated day no longer issues keeps resolving: it is redirected to the company its records are in.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,7 +100,8 @@ def _plan(
 
     def from_day(wanted: date | None) -> date | None:
         """First of `days` on or after `wanted`."""
-        return first if wanted is None or wanted <= first else next((d for d in days if d >= wanted), None)
+        at = 0 if wanted is None else bisect_left(days, wanted)
+        return days[at] if at < len(days) else None
 
     plan: dict[date, dict[Key, SourceRecord | None]] = defaultdict(dict)
     present: set[Key] = set()

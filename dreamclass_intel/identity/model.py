@@ -25,7 +25,6 @@ class SourceRecord:
     domain: str | None = None
     website: str | None = None
     email_domain: str | None = None
-    email_hash: str | None = None
     country: str | None = None
     city: str | None = None
     stripe_customer_id: str | None = None
@@ -52,7 +51,6 @@ class Rule(Enum):
 
     SEED = ("seed", 1.0)  # the record a company is built around; no edge
     LINKED_ID = ("linked_id", 1.0)  # R1: one system's id carried by another
-    EMAIL_ADDRESS = ("email_address", 0.98)  # same e-mail address (by keyed hash)
     DOMAIN = ("domain", 0.97)  # R3: same registrable company domain
     SITE = ("site", 0.96)  # R5: same site on a shared platform
     EMAIL_DOMAIN = ("email_domain", 0.95)  # R4: e-mail domain = company domain
@@ -78,7 +76,7 @@ class Role(StrEnum):
 
 
 class BlockKey(NamedTuple):
-    """A value that records share: namespace (`stripe`, `account`, `crm`, `email`, `domain`, `site`) and value."""
+    """A value that records share: namespace (`stripe`, `account`, `crm`, `domain`, `site`) and value."""
 
     namespace: str
     value: str

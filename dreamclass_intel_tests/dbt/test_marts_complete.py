@@ -48,11 +48,7 @@ def test_every_model_and_column_is_described(manifest: dict[str, Any], layer: st
     assert not missing({k: bool(n["description"].strip()) for k, n in found.items()})
     assert not missing({k: bool(n["columns"]) for k, n in found.items()})
     assert not missing(
-        {
-            f"{k}.{c['name']}": bool(c["description"].strip())
-            for k, n in found.items()
-            for c in n["columns"].values()
-        }
+        {f"{k}.{c['name']}": bool(c["description"].strip()) for k, n in found.items() for c in n["columns"].values()}
     )
 
 
@@ -87,9 +83,7 @@ def test_number_columns_state_their_unit(manifest: dict[str, Any]) -> None:
 
 
 def test_every_raw_table_is_staged(manifest: dict[str, Any]) -> None:
-    staged = {
-        parent for node in models(manifest, "staging").values() for parent in node["depends_on"]["nodes"]
-    }
+    staged = {parent for node in models(manifest, "staging").values() for parent in node["depends_on"]["nodes"]}
     wanted = {f"source.dreamclass.raw.{t.name}" for t in catalog.tables().values() if t.schema == "raw"}
     assert wanted <= staged
     # Marts and intermediates read staging; raw tables are counted as such by one model alone.
@@ -103,7 +97,5 @@ def test_every_raw_table_is_staged(manifest: dict[str, Any]) -> None:
 
 
 def test_sources_keep_their_asset_keys(manifest: dict[str, Any]) -> None:
-    keys = {
-        tuple(source["config"]["meta"]["dagster"]["asset_key"]) for source in manifest["sources"].values()
-    }
+    keys = {tuple(source["config"]["meta"]["dagster"]["asset_key"]) for source in manifest["sources"].values()}
     assert keys == {(table.schema, table.name) for table in catalog.tables().values()}

@@ -89,7 +89,7 @@ def planted(world: World, now: dt.datetime, *, device_links: bool = True) -> lis
     first: dict[tuple[str, str], Row] = {}
     for row in sorted(rows, key=lambda r: r["observed_at"]):
         first.setdefault((row["source_system"], row["source_record_id"]), row)
-    return list(first.values())
+    return [r for r in first.values() if r["observed_at"] <= now.replace(tzinfo=None)]
 
 
 def _seen(world: World, now: dt.datetime, accounts_of: dict[str, set[str]]) -> list[Row]:
@@ -112,4 +112,4 @@ def _seen(world: World, now: dt.datetime, accounts_of: dict[str, set[str]]) -> l
     for company, (seen_at, school) in swan.items():
         account = next(iter(used[company])) if len(used[company]) == 1 else None
         rows.append(_row("swan", company, seen_at, "swan", school, ga_account_id=account))
-    return [r for r in rows if r["observed_at"] <= now.replace(tzinfo=None)]
+    return rows

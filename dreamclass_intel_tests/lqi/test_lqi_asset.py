@@ -44,9 +44,13 @@ def corrupt(statement):
         con.execute(statement)
 
 
+def verdict(check):
+    """A check over what is stored (not by calling the definition: Dagster would create an instance each time)."""
+    return check.node_def.compute_fn.decorated_fn(WarehouseResource())
+
+
 def verdicts():
-    """Which checks pass over what is stored."""
-    return {check.check_key.name: check(warehouse=WarehouseResource()) for check in CHECKS}
+    return {check.check_key.name: verdict(check) for check in CHECKS}
 
 
 def failing():
@@ -157,7 +161,7 @@ def test_unknown_weights_leave_only_the_stored_index(edited, world, read):
 
 
 # --- reconciliation ----------------------------------------------------------------------------------------------
-SCORES = "raw.lead_scoring_lead_scores"
+RUNS, SCORES = "raw.lead_scoring_runs", "raw.lead_scoring_lead_scores"
 ONE_LEAD = f"(SELECT min(score_id) FROM {SCORES} WHERE _partition = '{FIRST}' AND lead_class = 'A')"
 
 
@@ -165,30 +169,29 @@ ONE_LEAD = f"(SELECT min(score_id) FROM {SCORES} WHERE _partition = '{FIRST}' AN
     ("statement", "expected"),
     [
         (f"DELETE FROM {SCORES} WHERE score_id = {ONE_LEAD}", "totals_reconcile"),
-        (f"UPDATE raw.lead_scoring_runs SET total_leads = total_leads + 1 WHERE _partition = '{FIRST}'", "totals_reconcile"),
-        (f"UPDATE raw.lead_scoring_runs SET distribution_n = NULL WHERE _partition = '{FIRST}'", "totals_reconcile"),
+        (f"UPDATE {RUNS} SET total_leads = total_leads + 1 WHERE _partition = '{FIRST}'", "totals_reconcile"),
+        (f"UPDATE {RUNS} SET distribution_n = NULL WHERE _partition = '{FIRST}'", "totals_reconcile"),
         (f"DELETE FROM {SCORES}", "totals_reconcile"),
         (f"UPDATE {SCORES} SET lead_class = 'E' WHERE score_id = {ONE_LEAD}", "classes_match"),
         (f"UPDATE {SCORES} SET lead_class = 'a' WHERE score_id = {ONE_LEAD}", "classes_match"),
         (f"UPDATE {SCORES} SET lead_class = 'B' WHERE score_id = {ONE_LEAD}", "classes_match"),
         (f"INSERT INTO {SCORES} SELECT * FROM {SCORES} WHERE score_id = {ONE_LEAD}", "one_row_per_run_and_lead"),
         (
-            f"INSERT INTO raw.lead_scoring_runs SELECT * REPLACE ('{SECOND}' AS _partition) "
-            f"FROM raw.lead_scoring_runs WHERE _partition = '{FIRST}'",
+            f"INSERT INTO {RUNS} SELECT * REPLACE ('{SECOND}' AS _partition) "
+            f"FROM {RUNS} WHERE _partition = '{FIRST}'",
             "one_row_per_run_and_lead",
         ),
         (f"UPDATE {SCORES} SET lead_class = 'D' WHERE score_id = {ONE_LEAD}", "stored_lqi_matches"),
-        (f"UPDATE raw.lead_scoring_runs SET lqi = lqi + 0.003 WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
-        (f"UPDATE raw.lead_scoring_runs SET lqi = NULL WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
+        (f"UPDATE {RUNS} SET lqi = lqi + 0.003 WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
+        (f"UPDATE {RUNS} SET lqi = NULL WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
         (f"UPDATE core.lqi SET lqi = lqi - 0.003 WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
         (f"UPDATE core.lqi SET lqi = NULL WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
         (f"UPDATE core.lqi SET class_b_n = class_b_n + 1 WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
     ],
 )  # fmt: skip
 def test_corruption_is_found(stored_once, statement, expected):
-    assert failing() == set()
     corrupt(statement)
-    result = verdicts()[expected]
+    result = verdict(CHECKS[[c.check_key.name for c in CHECKS].index(expected)])
     assert not result.passed
     assert result.severity is dg.AssetCheckSeverity.ERROR
     assert result.metadata["failed"].value >= 1
@@ -219,7 +222,7 @@ def stored_once(_database, settings_env, tmp_path):
 
 
 def test_a_rounding_difference_is_none(stored_once):
-    corrupt("UPDATE raw.lead_scoring_runs SET lqi = lqi + 0.0009")
+    corrupt(f"UPDATE {RUNS} SET lqi = lqi + 0.0009")
     assert failing() == set()
 
 

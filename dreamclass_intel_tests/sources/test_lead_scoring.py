@@ -25,7 +25,7 @@ from dreamclass_intel_tests.scoring import LAST_WINDOW, ScoringWorld, Windows, o
 BOTH = [lead_scoring_runs, lead_scoring_lead_scores]
 FIRST = "2024-01-01"
 ALL = [ScoringWindow.from_key(FIRST), ScoringWindow.from_key(LAST_WINDOW)]
-SECRET = "sb_secret_s3cr3tValue"  # noqa: S105
+SECRET = "sb_secret_s3cr3tValue"
 
 
 @pytest.fixture
@@ -301,7 +301,7 @@ def test_a_wrong_key_fails_at_once_and_stays_secret(sandbox, site, settings_env)
 
 def test_no_connection_is_said_plainly(settings_env, no_waiting):
     live(settings_env, "http://127.0.0.1:9")
-    with pytest.raises(SourceError, match="no answer from 127.0.0.1: ConnectError") as error:
+    with pytest.raises(SourceError, match=r"no answer from 127\.0\.0\.1: ConnectError") as error:
         LeadScoringResource().runs(ALL[:1])
     assert not error.value.permanent
     assert len(no_waiting) == 5
@@ -361,7 +361,7 @@ def test_runs_hidden_by_row_level_security_are_a_failure(edited, world):
 def test_scores_hidden_by_row_level_security_are_a_failure(edited, world):
     world.change_scores = lambda scores: []
     runs = LeadScoringResource().runs(ALL[:1])
-    with pytest.raises(SourceError, match="lead_scores: .*row-level security") as error:
+    with pytest.raises(SourceError, match=r"lead_scores: .*row-level security") as error:
         list(LeadScoringResource().lead_scores(runs))
     assert error.value.permanent
 

@@ -11,12 +11,11 @@ from dreamclass_intel.warehouse.io_manager import WarehouseResource
 SHOWN = 5
 
 
-def stored(warehouse: WarehouseResource, query: str) -> list[dict[str, Any]]:
-    """Rows of a query over `{runs}` and `{scores}`."""
+def stored(warehouse: WarehouseResource, *queries: str) -> list[list[dict[str, Any]]]:
+    """Rows of each query over `{runs}` and `{scores}`."""
     warehouse.backend().ensure([RUNS, LEAD_SCORES])
-    names = {name: f"{quote(t.schema)}.{quote(t.name)}" for name, t in (("runs", RUNS), ("scores", LEAD_SCORES))}
-    rows: list[dict[str, Any]] = warehouse.read(query.format(**names)).to_pylist()
-    return rows
+    names = {n: f"{quote(t.schema)}.{quote(t.name)}" for n, t in (("runs", RUNS), ("scores", LEAD_SCORES))}
+    return [warehouse.read(query.format(**names)).to_pylist() for query in queries]
 
 
 def verdict(bad: list[str], checked: int, what: str, **metadata: Any) -> dg.AssetCheckResult:
@@ -43,7 +42,7 @@ def _check(name: str, description: str) -> dict[str, Any]:
 )
 def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Three counts of the same leads."""
-    rows = stored(
+    (rows,) = stored(
         warehouse,
         "SELECT r.run_id, r._partition AS window_key, r.distribution_n, r.total_leads, count(s.lead_id) AS scores "
         "FROM {runs} AS r LEFT JOIN {scores} AS s ON s.run_id = r.run_id WHERE r.status = 'completed' "
@@ -63,16 +62,13 @@ def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 )
 def classes_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Classes of the scores against the allowed set and against class_distribution."""
-    unknown = stored(
-        warehouse,
-        "SELECT run_id, lead_class, count(*) AS n FROM {scores} "
-        "WHERE lead_class NOT IN ('A', 'B', 'C', 'D') GROUP BY run_id, lead_class ORDER BY run_id, lead_class",
-    )
     counted = ", ".join(
         f"count(CASE WHEN s.lead_class = '{c}' THEN 1 END) AS {c.lower()}_n, r.class_{c.lower()}_n" for c in "ABCD"
     )
-    rows = stored(
+    unknown, rows = stored(
         warehouse,
+        "SELECT run_id, lead_class, count(*) AS n FROM {scores} "
+        "WHERE lead_class NOT IN ('A', 'B', 'C', 'D') GROUP BY run_id, lead_class ORDER BY run_id, lead_class",
         f"SELECT r.run_id, {counted} FROM {{runs}} AS r LEFT JOIN {{scores}} AS s ON s.run_id = r.run_id "
         "WHERE r.status = 'completed' GROUP BY r.run_id, r.class_a_n, r.class_b_n, r.class_c_n, r.class_d_n "
         "ORDER BY r.run_id",
@@ -90,16 +86,13 @@ def classes_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 @dg.asset_check(**_check("one_row_per_run_and_lead", "No run holds a lead twice, and no run is stored twice."))
 def one_row_per_run_and_lead(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Keys across all windows: a run that moved to another window would be stored in both."""
-    scores = stored(
+    scores, runs, (total,) = stored(
         warehouse,
         "SELECT run_id, lead_id, count(*) AS n FROM {scores} GROUP BY run_id, lead_id "
         "HAVING count(*) > 1 ORDER BY run_id, lead_id",
-    )
-    runs = stored(
-        warehouse,
         "SELECT run_id, count(*) AS n FROM {runs} GROUP BY run_id HAVING count(*) > 1 ORDER BY run_id",
+        "SELECT count(*) AS n FROM {scores}",
     )
-    (total,) = stored(warehouse, "SELECT count(*) AS n FROM {scores}")
     bad = [f"run {r['run_id']} is stored {r['n']} times" for r in runs]
     bad += [f"lead {r['lead_id']} has {r['n']} scores in run {r['run_id']}" for r in scores]
     return verdict(bad, total["n"], "rows")

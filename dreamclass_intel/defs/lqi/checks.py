@@ -34,7 +34,7 @@ def _disagreement(run: dict[str, Any], counts: dict[str, int]) -> str | None:
 )
 def stored_lqi_matches(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Raw runs against raw scores, then `core.lqi` in itself."""
-    rows = stored(
+    (rows,) = stored(
         warehouse,
         "SELECT r.run_id, r._partition AS window_key, r.lqi, r.weights_version, s.lead_class, "
         "count(s.lead_id) AS n FROM {runs} AS r LEFT JOIN {scores} AS s ON s.run_id = r.run_id "

@@ -53,20 +53,21 @@ def step(
     known = episodes.get(evaluation.key)
     where = evaluation.partition or run_id
     if not evaluation.passed:
-        if known is None or (evaluation.partition and _quiet_since(known.last_failed, evaluation)):
+        if known is None or (evaluation.partition and _quiet_for(known.last_failed, evaluation) > QUIET_PERIODS):
             after[evaluation.key] = Episode(where, where)
             return after, News("opened", evaluation)
         after[evaluation.key] = replace(
             known, last_failed=max(known.last_failed, where) if evaluation.partition else where
         )
         return after, None
-    if known and (evaluation.partition is None or _quiet_since(known.last_failed, evaluation)):
+    if known and (evaluation.partition is None or _quiet_for(known.last_failed, evaluation) >= QUIET_PERIODS):
         del after[evaluation.key]
         return after, News("resolved", evaluation)
     return after, None
 
 
-def _quiet_since(last_failed: str, evaluation: Evaluation) -> bool:
+def _quiet_for(last_failed: str, evaluation: Evaluation) -> float:
+    """Periods since the rule signalled last."""
     assert evaluation.partition
     quiet = dt.date.fromisoformat(evaluation.partition) - dt.date.fromisoformat(last_failed)
-    return quiet.days >= QUIET_PERIODS * evaluation.period_days
+    return quiet.days / evaluation.period_days

@@ -35,8 +35,8 @@ def alerts(context: dg.SensorEvaluationContext, notifier: Notifier, clock: Clock
     positions = _positions(context)
     runs = sent = 0
     try:
-        for positions, told in deliver(context.instance, positions, notifier, clock):
-            runs, sent = runs + 1, sent + told
+        for reached, told in deliver(context.instance, positions, notifier, clock):
+            runs, sent, positions = runs + 1, sent + told, reached
             context.update_cursor(_cursor(positions))
     except DeliveryError as error:
         if not sent:
@@ -52,10 +52,11 @@ def deliver(
     """Tell of the runs that finished after `positions`, oldest first; yields the position reached and how many
     messages went out. Raises DeliveryError before moving past a run that could not be told."""
     ledger = Ledger(load_settings().state_dir / "alerts")
-    for event_type, storage_id, _, run in sorted(_finished(instance, positions), key=lambda f: f[2]):
-        told = _tell(run, instance, notifier, ledger, clock)
-        positions = {**positions, event_type.value: storage_id}
-        yield positions, told
+    while finished := sorted(_finished(instance, positions), key=lambda f: f[2]):
+        for event_type, storage_id, _, run in finished:
+            told = _tell(run, instance, notifier, ledger, clock)
+            positions = {**positions, event_type.value: storage_id}
+            yield positions, told
 
 
 def _cursor(positions: Positions) -> str:

@@ -67,6 +67,7 @@ class Record:
     properties: dict[str, str | None]
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     archived_at: dt.datetime | None = None
+    typed: dict[str, Any] = field(default_factory=dict)  # values as search compares them, filled by search
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dreamclass_intel.sandbox.servers._hubspot_objects import PROPERTY_TYPES, Record
@@ -35,28 +35,38 @@ def _typed(kind: str, name: str, value: str) -> Any:
         raise BadRequestError(f"{value} is not a valid {type_} for property {name}") from None
 
 
-def _matches(kind: str, record: Record, condition: dict[str, Any]) -> bool:
-    name, operator = condition["propertyName"], condition["operator"]
-    text = record.properties.get(name)
+def _value(kind: str, record: Record, name: str) -> Any:
+    """The record's value as compared, or None for none."""
+    if name not in record.typed:
+        text = record.properties.get(name)
+        record.typed[name] = _typed(kind, name, text) if text else None
+    return record.typed[name]
+
+
+def _condition(kind: str, given: dict[str, Any]) -> Callable[[Record], bool]:
+    """A filter as a test of a record; like HubSpot's, NEQ and NOT_HAS_PROPERTY alone match an empty value."""
+    name, operator = given["propertyName"], given["operator"]
     if operator == "HAS_PROPERTY":
-        return bool(text)
+        return lambda r: _value(kind, r, name) is not None
     if operator == "NOT_HAS_PROPERTY":
-        return not text
-    if operator == "NEQ":
-        return not text or _typed(kind, name, text) != _typed(kind, name, condition["value"])
-    if not text:
-        return False
-    value = _typed(kind, name, text)
-    if operator in COMPARE:
-        return bool(COMPARE[operator](value, _typed(kind, name, condition["value"])))
-    if operator == "BETWEEN":
-        low, high = condition["value"], condition["highValue"]
-        return bool(_typed(kind, name, low) <= value <= _typed(kind, name, high))
+        return lambda r: _value(kind, r, name) is None
     if operator in ("IN", "NOT_IN"):
-        return (value in [_typed(kind, name, v) for v in condition["values"]]) == (operator == "IN")
+        listed = [_typed(kind, name, v) for v in given["values"]]
+        wanted = operator == "IN"
+        return lambda r: (v := _value(kind, r, name)) is not None and (v in listed) == wanted
+    limit = _typed(kind, name, given["value"])
+    if operator == "NEQ":
+        return lambda r: _value(kind, r, name) != limit
+    if operator == "BETWEEN":
+        high = _typed(kind, name, given["highValue"])
+        return lambda r: (v := _value(kind, r, name)) is not None and limit <= v <= high
     if operator == "CONTAINS_TOKEN":
-        return condition["value"].strip("*").lower() in text.lower()
-    raise BadRequestError(f"Invalid operator {operator}")
+        token = str(given["value"]).strip("*").lower()
+        return lambda r: token in str(_value(kind, r, name) or "")
+    if operator not in COMPARE:
+        raise BadRequestError(f"Invalid operator {operator}")
+    compare = COMPARE[operator]
+    return lambda r: (v := _value(kind, r, name)) is not None and bool(compare(v, limit))
 
 
 def search(kind: str, records: Iterable[Record], body: dict[str, Any]) -> tuple[int, list[Record], int | None]:
@@ -69,11 +79,9 @@ def search(kind: str, records: Iterable[Record], body: dict[str, Any]) -> tuple[
     groups = body.get("filterGroups") or []
     if len(groups) > MAX_GROUPS or any(len(g["filters"]) > MAX_FILTERS for g in groups):
         raise BadRequestError(f"at most {MAX_GROUPS} filter groups of {MAX_FILTERS} filters")
+    tests = [[_condition(kind, f) for f in group["filters"]] for group in groups]
     found = [
-        r
-        for r in records
-        if r.archived_at is None
-        and (not groups or any(all(_matches(kind, r, f) for f in g["filters"]) for g in groups))
+        r for r in records if r.archived_at is None and (not tests or any(all(t(r) for t in group) for group in tests))
     ]
     for sort in reversed(body.get("sorts") or ["createdate"]):
         plain = isinstance(sort, str)
@@ -82,8 +90,8 @@ def search(kind: str, records: Iterable[Record], body: dict[str, Any]) -> tuple[
         empty: Any = -math.inf if PROPERTY_TYPES[kind].get(name) in ("datetime", "number") else ""
 
         def key(record: Record, name: str = name, empty: Any = empty) -> Any:
-            text = record.properties.get(name)
-            return _typed(kind, name, text) if text else empty
+            value = _value(kind, record, name)
+            return empty if value is None else value
 
         found.sort(key=key, reverse=down)
     following = after + limit

@@ -62,6 +62,16 @@ class Bill:
         """What is to be paid after the customer's credit."""
         return max(self.total + self.starting_balance, 0)
 
+    @property
+    def failed(self) -> bool:
+        """Whether its first payment failed."""
+        return self.paid is None or self.paid - self.finalized > dt.timedelta(hours=1)
+
+    @property
+    def retries(self) -> list[dt.datetime]:
+        """When payment is tried again while it stays open."""
+        return [self.finalized + dt.timedelta(days=n) for n in (3, 5, 7)]
+
     def status(self, now: dt.datetime) -> str:
         """draft, open, paid or void at `now`."""
         if now < self.finalized:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from dreamclass_intel.sandbox import ids, plans
@@ -60,16 +61,21 @@ def events(books: list[Book], now: dt.datetime) -> list[Event]:
 
 
 def _catalogue() -> Iterator[Event]:
-    """Prices made, and taken from sale."""
+    """Products and prices made; prices taken from sale, which moves a product's default price."""
+    for name in plans.PLANS:
+        mine = [p for p in plans.PRICES.values() if p.plan_id == name]
+        product_id, made = mine[0].product_id, mine[0].created_at
+        gone = {p.retired_at for p in mine if p.retired_at is not None}
+        yield Event(made, "product.created", product_id, partial(objects.product, name, made))
+        for at in gone:
+            now, before = partial(objects.product, name, at), partial(objects.product, name, at - SECOND)
+            yield Event(at, "product.updated", product_id, now, before)
     for item in plans.PRICES.values():
-
-        def show(at: dt.datetime, item: plans.Price = item) -> Callable[[], Json]:
-            return lambda: objects.price(item, at)
-
-        yield Event(item.created_at, "price.created", item.price_id, show(item.created_at))
-        if item.retired_at is not None:
-            gone = item.retired_at
-            yield Event(gone, "price.updated", item.price_id, show(gone), show(gone - SECOND))
+        made, retired = item.created_at, item.retired_at
+        yield Event(made, "price.created", item.price_id, partial(objects.price, item, made))
+        if retired is not None:
+            now, before = partial(objects.price, item, retired), partial(objects.price, item, retired - SECOND)
+            yield Event(retired, "price.updated", item.price_id, now, before)
 
 
 def _of_book(book: Book, since: dt.datetime, now: dt.datetime) -> Iterator[Event]:
@@ -80,8 +86,10 @@ def _of_book(book: Book, since: dt.datetime, now: dt.datetime) -> Iterator[Event
     if book.erased is not None:
         yield Event(book.erased, "customer.deleted", book.customer_id, show(book.erased))
     for bill in book.bills:
-        if bill.ending_balance != bill.starting_balance:
-            at = bill.finalized
+        moments = [bill.finalized] if bill.failed or bill.ending_balance != bill.starting_balance else []
+        if bill.failed:
+            moments += filter(None, [bill.paid, bill.voided])
+        for at in moments:  # its credit, or its being delinquent
             yield Event(at, "customer.updated", book.customer_id, show(at), show(at - SECOND))
         if bill.created >= since - dt.timedelta(days=40):
             yield from _of_bill(book, bill)
@@ -134,7 +142,9 @@ def _of_bill(book: Book, bill: Bill) -> Iterator[Event]:
     if bill.paid is not None:
         yield event(bill.paid, "paid")
         yield event(bill.paid, "payment_succeeded")
-    if bill.paid is None or bill.paid - bill.finalized > dt.timedelta(hours=1):
+    if bill.failed:
+        over = bill.paid or bill.voided
         yield event(bill.finalized, "payment_failed")
+        yield from (event(at, "payment_failed") for at in bill.retries if over is None or at < over)
     if bill.voided is not None:
         yield event(bill.voided, "voided")

@@ -59,9 +59,8 @@ def invoice(book: Book, bill: Bill, now: dt.datetime, shown: int = EMBEDDED) -> 
     status = bill.status(now)
     draft, paid = status == "draft", status == "paid"
     until = bill.paid if paid and bill.paid else now
-    retries = [bill.finalized + dt.timedelta(days=n) for n in (3, 5, 7)]
-    tries = 0 if draft or not bill.due else 1 + sum(until >= at for at in retries)
-    following = next((at for at in retries if at > now), None) if status == "open" else None
+    tries = 0 if draft or not bill.due else 1 + sum(until >= at for at in bill.retries)
+    following = next((at for at in bill.retries if at > now), None) if status == "open" else None
     since = bill.created
     if bill.reason == "subscription_cycle":
         since = period(bill.subscription, bill.created - dt.timedelta(seconds=1))[0]

@@ -121,7 +121,7 @@ def customer(book: Book, now: dt.datetime) -> Json:
     """A school as billed, with a person's billing contact."""
     seen, contact = book.view, book.journey.contact
     bills = [b for b in book.bills if b.finalized <= now]
-    late = [b for b in bills if b.status(now) == "open" and b.finalized < now]
+    late = [b for b in bills if b.failed and b.status(now) == "open"]
     return {
         "id": book.customer_id,
         "object": "customer",

@@ -146,7 +146,7 @@ def _retriever(name: str) -> Callable[[Call, Request], Json]:
         entry = call.store.found[name].get(object_id)
         if entry is None:
             raise Refusal(404, f"No such {name.removesuffix('s')}: '{object_id}'", "resource_missing", "id")
-        return _expanded(call, name, entry.render(call.shown), call.query.get("expand", []))
+        return _expanded(call, name, entry.render(call.shown), _expansions(call))
 
     return retrieve
 
@@ -156,7 +156,7 @@ def _lister(name: str) -> Callable[[Call, Request], Json]:
         _known(call.query, FILTERS[name] | PAGING)
         chosen = [e for e in call.store.listed[name] if all(f(e) for f in _filters(name, call.query))]
         entries, more = _page(chosen, call.query, name, call.store.found[name])
-        paths = call.query.get("expand", [])
+        paths = _expansions(call)
         if wrong := [p for p in paths if not p.startswith("data.")]:
             raise Refusal(400, f"This property cannot be expanded ({wrong[0]}). You may want to try expanding "
                           f"'data.{wrong[0]}' instead.", None, "expand")  # fmt: skip
@@ -293,11 +293,16 @@ def _types(query: Mapping[str, Any]) -> list[Filter]:
     return []
 
 
+def _expansions(call: Call) -> list[str]:
+    paths: list[str] = call.query.get("expand", [])
+    if any(path.count(".") > 3 for path in paths):
+        raise Refusal(400, "You cannot expand more than 4 levels of a property.", None, "expand")
+    return paths
+
+
 def _expanded(call: Call, name: str, body: Json, paths: list[str]) -> Json:
     """The object with references replaced by the objects; deeper paths only where nothing is found there."""
     for path in paths:
-        if len(path.split(".")) > 4:
-            raise Refusal(400, "You cannot expand more than 4 levels of a property.", None, "expand")
         head = path.split(".")[0]
         if head in ("items", "lines", "data"):
             continue

@@ -1,0 +1,264 @@
+"""Alerts: one message an episode, whatever fails on the way. A real instance and a real webhook receiver."""
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamclass_intel.clock import Clock
+from dreamclass_intel.defs.monitoring.client import DeliveryError, Notifier
+from dreamclass_intel.defs.monitoring.episodes import QUIET_PERIODS, Episode, Evaluation, step
+from dreamclass_intel.defs.monitoring.ledger import Ledger
+from dreamclass_intel.defs.monitoring.sensors import alerts
+from dreamclass_intel.partitions import ScoringWindow, windows_until
+from dreamclass_intel.settings import load_settings
+
+WINDOWS = windows_until(ScoringWindow.from_key("2024-03-25").end)
+NEWEST = WINDOWS[-1].key  # the newest closed window of the shared sandbox (now = 2024-04-08)
+OLDER = WINDOWS[-3].key
+
+
+class Receiver:
+    """A webhook receiver that can refuse."""
+
+    def __init__(self) -> None:
+        self.posts: list[dict[str, object]] = []
+        self.keys: list[str | None] = []
+        self.status = 200
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if outer.status == 200:
+                    outer.posts.append(json.loads(body))
+                    outer.keys.append(self.headers.get("Idempotency-Key"))
+                self.send_response(outer.status)
+                self.end_headers()
+
+            def log_message(self, *_args: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://127.0.0.1:{self.server.server_address[1]}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+class Chain:
+    """Runs whose checks pass or fail as told, and the alert sensor over them, with its cursor kept."""
+
+    def __init__(self) -> None:
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance.add_dynamic_partitions("scoring_window", [w.key for w in WINDOWS])
+        self.cursor: str | None = None
+        self.tick()  # the first tick starts at now
+
+    def run(self, partition: str, failed: set[str], tags: dict[str, str] | None = None) -> None:
+        windows = dg.DynamicPartitionsDefinition(name="scoring_window")
+        rules = ("outside_limits", "run_of_8", "three_of_four")
+
+        @dg.asset(
+            key=["xmr", "lqi"],
+            partitions_def=windows,
+            check_specs=[dg.AssetCheckSpec(r, asset=["xmr", "lqi"], partitions_def=windows) for r in rules],
+        )
+        def lqi():  # type: ignore[no-untyped-def]
+            return dg.MaterializeResult(
+                check_results=[
+                    dg.AssetCheckResult(
+                        check_name=r,
+                        passed=r not in failed,
+                        severity=dg.AssetCheckSeverity.WARN,
+                        description=f"LQI: {r}",
+                    )
+                    for r in rules
+                ]
+            )
+
+        dg.materialize([lqi], instance=self.instance, partition_key=partition, tags=tags)
+
+    def tick(self) -> str:
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, resources={"notifier": Notifier(), "clock": Clock()}
+        )
+        try:
+            answer = alerts(context)
+        finally:
+            self.cursor = context.cursor
+        assert isinstance(answer, dg.SkipReason)
+        return answer.skip_message or ""
+
+
+@pytest.fixture
+def chain(sandbox: str, receiver: Receiver, settings_env: Callable[..., None]) -> Chain:
+    settings_env(ALERT_URLS=receiver.url)
+    return Chain()
+
+
+def test_a_failed_check_is_posted_once_warnings_included(chain: Chain, receiver: Receiver) -> None:
+    chain.run(NEWEST, {"run_of_8"})
+    chain.tick()
+    chain.tick()
+    assert len(receiver.posts) == 1
+    assert "LQI: run_of_8" in str(receiver.posts[0]["message"])
+    assert receiver.keys[0]
+
+
+def test_several_rules_of_one_run_are_one_message(chain: Chain, receiver: Receiver) -> None:
+    chain.run(NEWEST, {"outside_limits", "three_of_four"})
+    chain.tick()
+    assert len(receiver.posts) == 1
+    assert {"LQI: outside_limits", "LQI: three_of_four"} <= {
+        line.partition(": ")[2] for line in str(receiver.posts[0]["message"]).splitlines()
+    }
+
+
+def test_nothing_is_posted_for_passing_checks_old_partitions_or_history(chain: Chain, receiver: Receiver) -> None:
+    chain.run(NEWEST, set())
+    chain.run(OLDER, {"outside_limits"})
+    chain.tick()
+    assert receiver.posts == []
+    late = Chain()
+    late.run(NEWEST, {"outside_limits"})
+    late.cursor = None  # a sensor that starts after the run sees history, not news
+    late.tick()
+    assert receiver.posts == []
+
+
+def test_running_the_partition_again_does_not_post_again(chain: Chain, receiver: Receiver) -> None:
+    for _ in range(3):
+        chain.run(NEWEST, {"outside_limits"})
+        chain.tick()
+    assert len(receiver.posts) == 1
+
+
+def test_a_receiver_that_is_down_delays_the_alert_and_loses_nothing(chain: Chain, receiver: Receiver) -> None:
+    receiver.status = 500
+    chain.run(NEWEST, {"outside_limits"})
+    before = chain.cursor
+    for _ in range(2):
+        with pytest.raises(DeliveryError):
+            chain.tick()
+        assert chain.cursor == before
+    receiver.status = 200
+    chain.tick()
+    chain.tick()
+    assert len(receiver.posts) == 1
+
+
+def test_a_crash_between_delivery_and_cursor_does_not_repeat_the_alert(chain: Chain, receiver: Receiver) -> None:
+    before = chain.cursor
+    chain.run(NEWEST, {"outside_limits"})
+    chain.tick()
+    chain.cursor = before  # the tick's commit was lost
+    chain.tick()
+    assert len(receiver.posts) == 1
+
+
+def test_a_cursor_of_another_version_starts_at_now(chain: Chain, receiver: Receiver) -> None:
+    chain.run(NEWEST, {"outside_limits"})
+    chain.cursor = "1234"
+    chain.tick()
+    assert receiver.posts == []
+    assert json.loads(chain.cursor or "")["version"] == 1
+
+
+def test_a_backfill_sends_one_digest(chain: Chain, receiver: Receiver) -> None:
+    for window in WINDOWS[:4]:
+        chain.run(window.key, {"outside_limits"}, tags={"dagster/backfill": "bf1"})
+    chain.tick()
+    chain.tick()
+    assert [p["title"] for p in receiver.posts] == ["DreamClass: backfill bf1 finished"]
+    assert "failed in 4 partitions" in str(receiver.posts[0]["message"])
+
+
+def test_a_failed_run_is_told_once_and_its_recovery_once(chain: Chain, receiver: Receiver) -> None:
+    def job(fails: bool) -> None:
+        @dg.op
+        def work() -> None:
+            if fails:
+                raise ValueError("vendor is down")
+
+        @dg.job(name="daily")
+        def daily() -> None:
+            work()
+
+        daily.execute_in_process(instance=chain.instance, raise_on_error=False)
+
+    for fails in (True, True, False, False):
+        job(fails)
+        chain.tick()
+    assert len(receiver.posts) == 2
+    assert "vendor is down" in str(receiver.posts[0]["message"])
+    assert "resolved" in str(receiver.posts[1]["title"])
+
+
+def test_without_channels_alerts_go_to_the_log_and_are_recorded(sandbox: str) -> None:
+    chain = Chain()
+    chain.run(NEWEST, {"outside_limits"})
+    assert "1 alerts sent" in chain.tick()
+    (entry,) = Ledger(load_settings().state_dir / "alerts").entries()
+    assert entry["channels"] == ["log"]
+
+
+def test_a_wrong_channel_is_named_without_its_token(settings_env: Callable[..., None]) -> None:
+    settings_env(ALERT_URLS="nonsense://token-123")
+    with pytest.raises(DeliveryError) as error:
+        Notifier().send("t", "b", "k")
+    assert "nonsense" in str(error.value)
+    assert "token-123" not in str(error.value)
+
+
+def weekly(passed: bool, week: int) -> Evaluation:
+    day = dt.date(2024, 1, 1) + dt.timedelta(weeks=week)
+    return Evaluation("xmr/sessions", "outside_limits", passed, "WARN", "words", day.isoformat(), 7)
+
+
+def told(pattern: list[bool]) -> list[str]:
+    episodes: dict[str, Episode] = {}
+    kinds = []
+    for week, passed in enumerate(pattern):
+        episodes, news = step(episodes, weekly(passed, week), "run")
+        if news:
+            kinds.append(news.kind)
+    return kinds
+
+
+def test_a_twenty_point_step_is_one_message_and_its_end_another() -> None:
+    assert told([True] * 10 + [False] * 20 + [True] * 10) == ["opened", "resolved"]
+
+
+def test_a_short_lull_is_the_same_episode_a_long_one_is_not() -> None:
+    lull = [True] * (QUIET_PERIODS - 1)
+    assert told([False, *lull, False]) == ["opened"]
+    assert told([False, *lull, True, False]) == ["opened", "resolved", "opened"]
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_messages_alternate_and_seeing_everything_twice_adds_none(pattern: list[bool]) -> None:
+    kinds = told(pattern)
+    assert kinds == [("opened", "resolved")[i % 2] for i in range(len(kinds))]
+    assert bool(kinds) == (False in pattern)
+
+
+def test_the_ledger_survives_a_restart(tmp_path: Path) -> None:
+    Ledger(tmp_path).keep({"a:b": Episode("2024-01-01", "2024-01-08")})
+    Ledger(tmp_path).record({"key": "k"})
+    again = Ledger(tmp_path)
+    assert again.episodes() == {"a:b": Episode("2024-01-01", "2024-01-08")}
+    assert again.was_delivered("k")
+    assert not again.was_delivered("other")

@@ -1,0 +1,333 @@
+"""Stripe from API to table: real assets over the stand-in, compared with the simulated company's truth."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from dreamclass_intel.defs.stripe import assets, client, tables
+from dreamclass_intel.sandbox.servers._stripe_books import books
+from dreamclass_intel.sandbox.servers.server import build_site, running
+from dreamclass_intel.settings import load_settings
+from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
+from dreamclass_intel_tests.conftest import NOW, START
+from dreamclass_intel_tests.sources.helpers import content_hash, failure, fresh_assets, vendor
+
+FIRST, LAST = "2024-01-01", "2024-04-07"
+ALL = [getattr(assets, table.name) for table in tables.TABLES]
+ADDRESSES = [table.address for table in tables.TABLES]
+
+
+def hashes() -> dict[str, str]:
+    return {address: content_hash(address) for address in ADDRESSES}
+
+
+def contents(read) -> dict[str, list[str]]:
+    """Every table's own columns but the vendor's JSON, as sorted text."""
+    out = {}
+    for table in tables.TABLES:
+        names = ", ".join(c.name for c in table.data_columns if c.name not in ("_raw", "_is_deleted"))
+        out[table.address] = sorted(json.dumps(r, default=str) for r in read(f"SELECT {names} FROM {table.address}"))
+    return out
+
+
+@pytest.fixture
+def loaded(materialise):
+    return materialise(ALL, FIRST, LAST)
+
+
+def naive(moment: dt.datetime | None) -> dt.datetime | None:
+    return moment and moment.replace(tzinfo=None, microsecond=0)
+
+
+def test_subscriptions_are_the_worlds(loaded, read, site):
+    truth = [s for s in site.world.subscriptions(NOW) if s.created_at < NOW]
+    rows = read(
+        "SELECT s.*, i.price_id, i.quantity, i.unit_amount_minor, i.unit_amount_decimal, i.interval, i.usage_type "
+        "FROM raw.stripe_subscriptions s JOIN raw.stripe_subscription_items i USING (subscription_id)"
+    )
+    found = {
+        r["subscription_id"]: (
+            r["customer_id"],
+            r["account_id"],
+            r["status"],
+            r["price_id"],
+            r["quantity"],
+            r["unit_amount_minor"],
+            int(r["unit_amount_decimal"]),
+            r["interval"],
+            r["created_at"],
+            r["trial_end_at"],
+            r["ended_at"],
+        )
+        for r in rows
+    }
+    assert len(truth) > 30
+    assert found == {
+        s.subscription_id: (
+            s.customer_id,
+            s.account_id,
+            s.current.status,
+            s.current.price_id,
+            s.current.quantity,
+            s.current.unit_amount_minor,
+            s.current.unit_amount_minor,
+            s.current.interval,
+            naive(s.created_at),
+            naive(s.trial_end),
+            naive(s.canceled_at),
+        )
+        for s in truth
+    }
+    assert {(r["usage_type"], r["livemode"], r["item_count"]) for r in rows} == {("licensed", False, 1)}
+
+
+def test_invoices_are_the_worlds_and_add_up(loaded, read, site):
+    rows = {r["invoice_id"]: r for r in read("SELECT * FROM raw.stripe_invoices")}
+    truth = [i for i in site.world.invoices(NOW) if i.created_at < NOW]
+    assert truth
+    for invoice in truth:
+        row = rows[invoice.invoice_id]
+        assert (row["total_minor"], row["subscription_id"]) == (invoice.amount_minor, invoice.subscription_id)
+        assert row["paid_at"] == (naive(invoice.paid_at) if row["status"] == "paid" else None)
+        if row["status"] == "paid":
+            assert row["amount_paid_minor"] == invoice.amount_minor + row["starting_balance_minor"]
+    extra = [r for key, r in rows.items() if key not in {i.invoice_id for i in truth}]
+    # Stripe's own: the zero invoice that opens a trial, and credits for what was given up.
+    assert {(r["billing_reason"], r["amount_paid_minor"]) for r in extra} <= {
+        ("subscription_create", 0),
+        ("subscription_update", 0),
+    }
+    sums = read("SELECT invoice_id, sum(amount_minor) AS amount FROM raw.stripe_invoice_lines GROUP BY ALL")
+    assert {r["invoice_id"]: r["amount"] for r in sums} == {k: r["total_minor"] for k, r in rows.items()}
+
+
+def test_catalogue_and_customers(loaded, read, site):
+    assert read("SELECT count(*) AS n FROM raw.stripe_products") == [{"n": 3}]
+    assert read("SELECT count(*) AS n, min(unit_amount_minor) AS least FROM raw.stripe_prices") == [
+        {"n": 18, "least": 2900}
+    ]
+    found = {r["customer_id"]: r for r in read("SELECT * FROM raw.stripe_customers WHERE NOT _is_deleted")}
+    truth = {b.customer_id: b for b in books(site.world, NOW) if b.erased is None}
+    assert set(found) == set(truth)
+    for key, book in truth.items():
+        assert (found[key]["name"], found[key]["city"]) == (book.view.name, book.view.city)
+        assert found[key]["email_domain"] == book.journey.contact.email.split("@")[1].lower()
+
+
+def test_an_erased_customer_stays_with_its_last_state(loaded, read, site):
+    erased = {b.customer_id: b for b in books(site.world, NOW) if b.erased is not None}
+    rows = read("SELECT customer_id, name, _is_deleted AS gone FROM raw.stripe_customers WHERE _is_deleted")
+    assert erased
+    recent = {k: b for k, b in erased.items() if b.erased >= NOW - dt.timedelta(days=30)}
+    assert {(r["customer_id"], r["name"]) for r in rows} == {(k, b.view.name) for k, b in recent.items()}
+
+
+def test_events_of_the_last_30_days(loaded, read):
+    row = read(
+        "SELECT count(*) AS n, count(DISTINCT event_id) AS ids, min(created_at) AS first, "
+        "count(*) FILTER (strftime(created_at, '%Y-%m-%d') <> _partition) AS misdated FROM raw.stripe_events"
+    )[0]
+    assert row["n"] == row["ids"] > 100
+    assert row["first"] >= dt.datetime(2024, 3, 9)
+    assert row["misdated"] == 0
+    upcoming = read("SELECT object_id, customer_id FROM raw.stripe_events WHERE event_type = 'invoice.upcoming'")
+    assert upcoming
+    assert all(r["object_id"] is None and r["customer_id"].startswith("cus_") for r in upcoming)
+
+
+def test_no_personal_data_lands(loaded, read, site):
+    contacts = [b.journey.contact for b in books(site.world, NOW)]
+    assert contacts
+    for address in ADDRESSES:
+        text = "\n".join(json.dumps(r, default=str, ensure_ascii=False) for r in read(f"SELECT * FROM {address}"))
+        for contact in contacts:
+            assert contact.email not in text
+            assert f"{contact.first_name} {contact.last_name}" not in text
+        assert "invoice.stripe.com" not in text
+
+
+def test_small_pages_and_short_lists_lose_nothing(materialise, monkeypatch, site, loaded):
+    whole = hashes()
+    monkeypatch.setitem(client.RESOURCES, "stripe", client.StripeResource(page_size=7))
+    site.faults.add("stripe", "short_lists", 200)
+    materialise([assets.stripe_invoice_lines, assets.stripe_subscription_items], FIRST, LAST)
+    assert {a: h for a, h in hashes().items() if "lines" in a or "items" in a} == {
+        a: h for a, h in whole.items() if "lines" in a or "items" in a
+    }
+
+
+def test_loading_again_in_any_order_changes_nothing(materialise, loaded):
+    before = hashes()
+    for first, last in (("2024-04-07", "2024-04-07"), ("2024-01-20", "2024-02-03"), (FIRST, LAST)):
+        materialise(ALL, first, last)
+        assert hashes() == before
+
+
+def test_days_equal_their_range(materialise, settings_env, tmp_path):
+    days = ("2024-04-04", "2024-04-02", "2024-04-03")
+    chosen = [assets.stripe_subscriptions, assets.stripe_invoice_lines, assets.stripe_customers]
+    names = [a for a in ADDRESSES if a.split("stripe_")[1] in ("subscriptions", "invoice_lines", "customers")]
+    for day in days:
+        materialise(chosen, day)
+    by_day = {a: content_hash(a) for a in names}
+    settings_env(STATE_DIR=tmp_path / "other")
+    materialise(chosen, min(days), max(days))
+    assert {a: content_hash(a) for a in names} == by_day
+
+
+def test_daily_loads_catch_every_change(materialise, settings_env, read, tmp_path):
+    """Three weeks of daily-sized loads end where a fresh load of everything ends: no change goes unnoticed."""
+    site = build_site(seed=7, scale=0.02, start=START, clock_path=tmp_path / "clock.json")
+    site.clock.set(dt.datetime(2024, 3, 18, tzinfo=dt.UTC))
+    mutable = ALL[:-1]
+    with running(site) as url:
+        settings_env(SANDBOX_URL=url)
+        materialise(mutable, FIRST, "2024-03-17")
+        for last in ("2024-03-24", "2024-03-31", "2024-04-07"):
+            site.clock.advance(7)
+            first = dt.date.fromisoformat(last) - dt.timedelta(days=6)
+            materialise(mutable, first.isoformat(), last)
+        DuckDBWarehouse(load_settings().database).ensure([tables.EVENTS])
+        step_by_step = contents(read)
+        settings_env(STATE_DIR=tmp_path / "fresh")
+        materialise(mutable, FIRST, LAST)
+        DuckDBWarehouse(load_settings().database).ensure([tables.EVENTS])
+        fresh = contents(read)
+    # Only the step-by-step warehouse can know customers erased more than 30 days before the fresh load.
+    assert {k: set(fresh[k]) - set(v) for k, v in step_by_step.items()} == {k: set() for k in fresh}
+    assert all(set(step_by_step[k]) == set(fresh[k]) for k in fresh if k != "raw.stripe_customers")
+
+
+def test_forgotten_events_are_kept(materialise, settings_env, read, tmp_path):
+    site = build_site(seed=7, scale=0.02, start=START, clock_path=tmp_path / "clock.json")
+    site.clock.set(dt.datetime(2024, 2, 12, tzinfo=dt.UTC))
+    with running(site) as url:
+        settings_env(SANDBOX_URL=url)
+        materialise([assets.stripe_events], "2024-02-05", "2024-02-11")
+        stored = read("SELECT * FROM raw.stripe_events ORDER BY event_id")
+        site.clock.advance(40)
+        materialise([assets.stripe_events], "2024-02-05", "2024-02-11")
+    assert stored
+    assert read("SELECT * FROM raw.stripe_events ORDER BY event_id") == stored
+
+
+@pytest.mark.parametrize("kind", ["429", "rate_limit", "rate_limit_400", "500", "503", "html", "truncated"])
+def test_passing_faults_are_retried(materialise, read, site, waits, kind):
+    site.faults.add("stripe", kind, 2, retry_after=3)
+    materialise([assets.stripe_products], FIRST)
+    assert read("SELECT count(*) AS n FROM raw.stripe_products") == [{"n": 3}]
+    assert len(waits) == 2
+    assert waits == [3, 3] or kind == "truncated"
+
+
+def test_a_refused_key_fails_at_once_and_stays_secret(materialise, settings_env, sandbox, site):
+    settings_env(STRIPE_API_KEY="rk_test_wrong_1234567890", STRIPE_API_BASE=f"{sandbox}/stripe", PII_KEY="k")
+    result = materialise([assets.stripe_invoices], FIRST, LAST, raise_on_error=False)
+    said = failure(result)
+    assert "stripe GET /v1/events: HTTP 401 the key was refused" in said
+    assert "wrong_1234567890" not in said
+    assert site.faults.requests["stripe"] == 1
+
+
+def test_a_missing_permission_names_the_resource(materialise, site):
+    site.faults.add("stripe", "403", 1)
+    said = failure(materialise([assets.stripe_customers], "2024-02-01", raise_on_error=False))
+    assert "GET /v1/customers: HTTP 403 the key lacks permission for this resource" in said
+
+
+def test_test_and_live_are_never_mixed(materialise, loaded, read):
+    with DuckDBWarehouse(load_settings().database).connect() as con:
+        con.execute("UPDATE raw.stripe_invoices SET livemode = true")
+    result = materialise([assets.stripe_invoices], "2024-04-01", raise_on_error=False)
+    assert "refusing to mix modes: the key reads test-mode objects" in failure(result)
+    assert read("SELECT DISTINCT livemode FROM raw.stripe_invoices") == [{"livemode": True}]
+
+
+def test_off_gives_typed_empty_tables(materialise, read, settings_env, site):
+    settings_env(STRIPE_MODE="off")
+    off = fresh_assets("dreamclass_intel.defs.stripe")
+    materialise([off.stripe_invoices, off.stripe_events], FIRST, LAST)
+    assert read("SELECT amount_paid_minor FROM raw.stripe_invoices") == []
+    assert read("SELECT event_id FROM raw.stripe_events") == []
+    assert site.faults.requests["stripe"] == 0
+
+
+# What the simulated company never does: an account older than the first partition, removed items.
+
+
+def listing(*members):
+    return {"object": "list", "data": list(members), "has_more": False, "url": "/v1/x"}
+
+
+def subscription(*item_ids, created="2021-05-05", **more):
+    seconds = int(dt.datetime.fromisoformat(f"{created}T12:00:00+00:00").timestamp())
+    items = [{"id": i, "object": "subscription_item", "quantity": 1, "created": seconds} for i in item_ids]
+    return {
+        "id": "sub_old",
+        "object": "subscription",
+        "customer": {"id": "cus_1", "object": "customer"},
+        "status": "active",
+        "created": seconds,
+        "livemode": False,
+        "items": listing(*items),
+        "invented_later": {"deep": ["a@b.org"]},
+        **more,
+    }
+
+
+def old_account(settings_env, listed, events=(), found=None):
+    """A vendor that lists one subscription (by `created[gte]`) and retrieves another state of it."""
+
+    def list_all(request):
+        since = int(request.query_params.get("created[gte]", 0))
+        return listing(*(s for s in listed if s["created"] >= since))
+
+    return vendor(
+        {
+            "/v1/events": lambda _request: listing(*events),
+            "/v1/subscriptions": list_all,
+            "/v1/subscriptions/sub_old": lambda _request: found,
+        }
+    )
+
+
+def use(settings_env, url):
+    settings_env(STRIPE_API_KEY="rk_test_x", STRIPE_API_BASE=url, PII_KEY="k")
+
+
+def test_the_first_partition_holds_what_is_older(materialise, read, settings_env):
+    with old_account(settings_env, [subscription("si_1")]) as url:
+        use(settings_env, url)
+        materialise([assets.stripe_subscriptions], "2024-01-02", "2024-01-05")
+        assert read("SELECT * FROM raw.stripe_subscriptions") == []
+        materialise([assets.stripe_subscriptions], FIRST, "2024-01-05")
+    row = read("SELECT customer_id, created_at, _partition AS day, _raw AS raw FROM raw.stripe_subscriptions")[0]
+    assert (row["customer_id"], row["created_at"].year, row["day"]) == ("cus_1", 2021, FIRST)
+    assert json.loads(row["raw"])["invented_later"] == {"deep": ["[e-mail]@b.org"]}
+
+
+def test_a_removed_item_is_marked_deleted(materialise, read, settings_env):
+    moment = int(dt.datetime(2024, 4, 3, 9, tzinfo=dt.UTC).timestamp())
+    noticed = {
+        "id": "evt_1",
+        "object": "event",
+        "type": "customer.subscription.updated",
+        "created": moment,
+        "livemode": False,
+        "data": {"object": subscription("si_1", "si_2")},
+    }
+    with old_account(settings_env, [], [noticed], subscription("si_1")) as url:
+        use(settings_env, url)
+        materialise([assets.stripe_subscription_items, assets.stripe_subscriptions], "2024-04-03")
+    items = read("SELECT item_id, _is_deleted AS gone FROM raw.stripe_subscription_items ORDER BY 1")
+    assert items == [{"item_id": "si_1", "gone": False}, {"item_id": "si_2", "gone": True}]
+    assert read("SELECT item_ids FROM raw.stripe_subscriptions") == [{"item_ids": '["si_1"]'}]
+
+
+def test_an_empty_page_that_promises_more_is_an_error(materialise, settings_env):
+    broken = {**listing(), "has_more": True}
+    with vendor({"/v1/events": lambda _request: broken, "/v1/customers": lambda _request: broken}) as url:
+        use(settings_env, url)
+        said = failure(materialise([assets.stripe_customers], "2024-02-01", raise_on_error=False))
+    assert "GET /v1/customers: HTTP 400 an empty page says there is more" in said
