@@ -11,7 +11,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}\Z")
 
 
 class ContractError(ValueError):
@@ -143,7 +143,7 @@ class Table:
         """Arrow schema of the data columns plus `_partition`; timestamps are naive UTC microseconds."""
         return pa.schema(
             [
-                pa.field(c.name, ARROW[c.type], nullable=c.name not in self.required)
+                pa.field(c.name, ARROW[c.type], nullable=c is not PARTITION and c.name not in self.required)
                 for c in (*self.data_columns, PARTITION)
             ]
         )

@@ -103,11 +103,12 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             (last_id,) = conn.exec_driver_sql("SELECT max(id) FROM event_logs").one()
             ids = range(last_id - len(rows) + 1, last_id + 1)
             self._store_asset_event_tags(conn, events, list(ids))
+            # The newest of each type: a plan or an observation does not replace what a materialisation left.
             newest = {
-                event.get_dagster_event().asset_key: (event, event_id)
+                (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
                 for event, event_id in zip(events, ids, strict=True)
             }
-            for event, event_id in newest.values():
+            for event, event_id in sorted(newest.values(), key=lambda pair: pair[1]):
                 self._upsert_asset(conn, event, event_id)
 
     def _upsert_asset(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:

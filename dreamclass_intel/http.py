@@ -5,14 +5,18 @@ Sources with an official SDK use that; they share `retrying` so that every sourc
 
 import datetime as dt
 import email.utils
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
 import tenacity
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 MAX_ATTEMPTS = 6
 MAX_WAIT_S = 60.0
+MAX_ASKED_WAIT_S = 600.0  # a vendor that asks for more is asked again by the next run
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -29,12 +33,16 @@ class SourceError(RuntimeError):
         wait_s: float | None = None,
     ) -> None:
         shown = f" HTTP {status}" if status else ""
+        if wait_s is not None and wait_s > MAX_ASKED_WAIT_S:
+            problem = f"{problem}; asks to wait {wait_s:.0f} s"
         super().__init__(f"{source} {endpoint}:{shown} {problem}")
         self.source, self.endpoint, self.status, self.wait_s = source, endpoint, status, wait_s
 
     @property
     def permanent(self) -> bool:
-        """True for anything below 500 other than 408, 425 and 429 (Cloudflare's 52x pass)."""
+        """True for anything below 500 other than 408, 425 and 429 (Cloudflare's 52x pass), or too long a wait."""
+        if self.wait_s is not None and self.wait_s > MAX_ASKED_WAIT_S:
+            return True
         return self.status is not None and self.status < 500 and self.status not in RETRY_STATUSES
 
 
@@ -73,18 +81,20 @@ def retry_after(value: str | None, now: dt.datetime | None = None) -> float | No
     if not value:
         return None
     try:
-        return max(float(value), 0.0)
+        seconds = float(value)
+        return max(seconds, 0.0) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
         then = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+    then = then if then.tzinfo else then.replace(tzinfo=dt.UTC)  # "-0000"
     return max((then - (now or dt.datetime.now(dt.UTC))).total_seconds(), 0.0)
 
 
 class Api:
-    """JSON over HTTP for one source. Raises SourceError; never shows headers, so never a key."""
+    """JSON over HTTP for one source. Raises only SourceError, whose text never holds a header, a query or a key."""
 
     def __init__(
         self,
@@ -101,6 +111,8 @@ class Api:
         self._session.trust_env = False  # a proxy or netrc on the machine must not see the keys
         self._session.headers.update({"Accept": "application/json", **(headers or {})})
         self._session.auth = auth
+        words = [word for value in (headers or {}).values() for word in (value, *value.split())]
+        self._secrets = sorted({s for s in (*words, *(auth or ())) if len(s) >= 8}, key=len, reverse=True)
         self._retry = retry or retrying()
 
     def get(self, path: str, params: Any = None) -> Any:
@@ -113,15 +125,23 @@ class Api:
 
     def _once(self, method: str, path: str, **kwargs: Any) -> Any:
         url = path if path.startswith("http") else f"{self.base_url}{path}"
-        if not url.startswith(self.base_url.split("/", 3)[0] + "//" + self.base_url.split("/")[2]):
+        if _origin(url) != _origin(self.base_url):
             raise SourceError(self.source, path.split("?")[0], "next page points to another host", status=400)
         endpoint = f"{method} {url.removeprefix(self.base_url).split('?')[0]}"
-        response = self._session.request(method, url, timeout=self.timeout_s, **kwargs)
+        try:
+            # A redirect would carry the key's header to wherever it points.
+            response = self._session.request(method, url, timeout=self.timeout_s, allow_redirects=False, **kwargs)
+        except requests.RequestException as error:
+            # Its text holds the whole URL, or the header it did not like.
+            status = None if is_transient(error) or isinstance(error, requests.exceptions.ContentDecodingError) else 400
+            raise SourceError(self.source, endpoint, f"no answer ({type(error).__name__})", status=status) from None
+        if response.is_redirect:
+            raise SourceError(self.source, endpoint, "redirects elsewhere", status=response.status_code)
         if response.status_code >= 400:
             raise SourceError(
                 self.source,
                 endpoint,
-                _problem(response),
+                self._masked(_problem(response)),
                 status=response.status_code,
                 wait_s=retry_after(response.headers.get("Retry-After")),
             )
@@ -132,6 +152,20 @@ class Api:
             raise SourceError(
                 self.source, endpoint, f"answer is not JSON ({kind}, {len(response.content)} bytes)"
             ) from None
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _origin(url: str) -> tuple[str | None, str | None, int | None]:
+    """Scheme, host and port as the client itself reads them."""
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        return None, None, None
+    return parts.scheme, parts.host, parts.port
 
 
 def _problem(response: requests.Response) -> str:

@@ -5,19 +5,23 @@ table, column, row and key, or (with `on_bad="quarantine"`) becomes a `Rejected`
 """
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dreamclass_intel.contracts import ARROW, PARTITION, Column, ContractError, Rejected, Table, Type
 
 BATCH_ROWS = 10_000
 Record = Mapping[str, Any]
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+NINE_PLACES, DIGITS = Decimal("1e-9"), Context(prec=38)
 
 
 def _json_default(value: Any) -> Any:
@@ -33,7 +37,7 @@ def to_json(value: Any) -> str:
 
 def _string(value: Any) -> str:
     if isinstance(value, str):
-        return value
+        return value if value.isascii() else value.encode().decode()  # a lone surrogate is a ValueError
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise TypeError
     return str(value)
@@ -42,19 +46,28 @@ def _string(value: Any) -> str:
 def _int(value: Any) -> int:
     if isinstance(value, bool):
         raise TypeError
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        if not value.is_integer():
-            raise ValueError
-        return int(value)
-    return int(str(value))
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError
+    number = int(value if isinstance(value, int | float) else _digits(value))
+    if not INT64_MIN <= number <= INT64_MAX:
+        raise OverflowError
+    return number
+
+
+def _digits(value: Any) -> str:
+    text = str(value)
+    if "_" in text:  # Python reads 1_000; no vendor means it
+        raise ValueError
+    return text
 
 
 def _float(value: Any) -> float:
     if isinstance(value, bool):
         raise TypeError
-    return float(value)
+    number = float(value if isinstance(value, int | float) else _digits(value))
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _bool(value: Any) -> bool:
@@ -81,10 +94,10 @@ def _date(value: Any) -> dt.date:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool):
         raise TypeError
-    number = Decimal(str(value))
+    number = Decimal(_digits(value))
     if not number.is_finite():
         raise ValueError
-    exact = number.quantize(Decimal("1e-9"))
+    exact = number.quantize(NINE_PLACES, context=DIGITS)
     if exact != number:
         raise ValueError("more than 9 decimal places")
     return exact
@@ -151,7 +164,7 @@ def extract(
                     key,
                     f"{error.column}: {error.reason}",
                     error.column,
-                    to_json(record.get("_raw") or _plain(record)),
+                    _kept(table, record),
                     record.get("_origin"),
                 )
             )
@@ -192,6 +205,7 @@ def conform(table: Table, data: pa.Table | pa.RecordBatch, partition: str | None
     if unknown:
         raise ContractError(f"{table.address}: undeclared columns {sorted(unknown)}")
     arrays = []
+    personal = {c.name for c in table.data_columns if c.pii}
     for item in table.arrow_schema:
         if item.name not in data.column_names:
             if not item.nullable:
@@ -202,11 +216,19 @@ def conform(table: Table, data: pa.Table | pa.RecordBatch, partition: str | None
         try:
             arrays.append(column.cast(item.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ContractError(f"{table.address}.{item.name}: {column.type} is not {item.type}: {error}") from None
+            detail = "a value of personal data" if item.name in personal else str(error)
+            raise ContractError(f"{table.address}.{item.name}: {column.type} is not {item.type}: {detail}") from None
         if not item.nullable and column.null_count:
-            rows = [i for i, null in enumerate(column.is_null().to_pylist()) if null][:5]
-            raise ContractError(f"{table.address}.{item.name}: null in required column, first rows {rows}")
+            raise ContractError(
+                f"{table.address}.{item.name}: null in required column, first rows {_rows(column.is_null())}"
+            )
+        if pa.types.is_floating(column.type) and pc.all(finite := pc.is_finite(column)).as_py() is False:
+            raise ContractError(f"{table.address}.{item.name}: not finite, first rows {_rows(pc.invert(finite))}")
     return pa.table(arrays, schema=table.arrow_schema)
+
+
+def _rows(mask: pa.ChunkedArray) -> list[int]:
+    return [i for i, hit in enumerate(mask.to_pylist()) if hit][:5]
 
 
 def empty(table: Table, metadata: dict[str, Any] | None = None) -> Extract:
@@ -235,8 +257,16 @@ def _value(table: Table, column: Column, record: Record) -> Any:
 
 def _where(table: Table, record: Record, number: int) -> str:
     origin = record.get("_origin") or f"row {number}"
-    return f"{origin} ({', '.join(f'{k}={record.get(k)!r}' for k in table.key)})"
+    personal = {c.name for c in table.data_columns if c.pii}
+    key = ", ".join(f"{k}={'…' if k in personal else repr(record.get(k))[:80]}" for k in table.key)
+    return f"{origin} ({key})"
 
 
-def _plain(record: Record) -> dict[str, Any]:
-    return {k: v if isinstance(v, str | int | float | bool | None) else str(v) for k, v in record.items()}
+def _kept(table: Table, record: Record) -> str:
+    """The refused record for the quarantine: the vendor's own if the table keeps it, without personal columns else."""
+    personal = {c.name for c in table.data_columns if c.pii}
+    kept = record.get("_raw") or {k: v for k, v in record.items() if k not in personal}
+    try:
+        return to_json(kept)
+    except TypeError:  # what JSON cannot hold: huge integers, lone surrogates, other types
+        return to_json({str(k): ascii(v) for k, v in kept.items()} if isinstance(kept, Mapping) else ascii(kept))

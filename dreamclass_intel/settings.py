@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettings
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -33,6 +34,14 @@ def _config(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(env_prefix=prefix, env_file=PROJECT_DIR / ".env", extra="ignore", env_ignore_empty=True)
 
 
+def variable(kind: type[BaseSettings], field: str) -> str:
+    """The environment variable that sets a field."""
+    alias = kind.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return f"{kind.model_config.get('env_prefix', '')}{field}".upper()
+
+
 class SourceSettings(BaseSettings):
     """Common to every source. Subclasses name the fields that make it live in `needs`."""
 
@@ -48,7 +57,7 @@ class SourceSettings(BaseSettings):
         missing = [f for f in self.needs if not getattr(self, f)]
         prefix = self.model_config.get("env_prefix", "")
         if self.mode_override == "live" and missing:
-            names = ", ".join(f"{prefix}{f}".upper() for f in missing)
+            names = ", ".join(variable(type(self), f) for f in missing)
             raise SettingsError(f"{prefix}MODE=live needs {names}")
         if self.mode_override == "auto":
             return Mode(load_settings().without_credentials) if missing else Mode.LIVE
@@ -86,7 +95,6 @@ class Ga4Settings(SourceSettings):
     bigquery_project: str | None = None
     api_endpoint: str = "https://analyticsdata.googleapis.com"
     time_zone: str = "Europe/Athens"
-    trailing_days: int = Field(4, ge=1)
     sandbox_property: ClassVar[str] = "100200300"
 
     @property
@@ -180,7 +188,6 @@ class G2Settings(SourceSettings):
     api_token: SecretStr | None = None
     product_id: str | None = None
     api_base: str = "https://data.g2.com"
-    trailing_days: int = Field(7, ge=1)
 
 
 class Settings(BaseSettings):
@@ -252,6 +259,27 @@ def load_settings() -> Settings:
     """Settings of this process, read once. Raises SettingsError with one line per wrong variable."""
     try:
         return Settings()
+    except (ValidationError, UnreadableSettings):
+        kinds = (*SourceSettings.__subclasses__(), Settings)
+        raise SettingsError("\n".join(line for kind in kinds for line in _wrong(kind))) from None
+
+
+def _wrong(kind: type[BaseSettings]) -> list[str]:
+    # Sources are read by themselves: the first wrong one must not hide the others.
+    unread: dict[str, Any] = {name: _unread(name) for name in SOURCES} if kind is Settings else {}
+    try:
+        kind(**unread)
     except ValidationError as error:
-        lines = [f"{str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("; ".join(dict.fromkeys(lines))) from None
+        return [
+            f"{variable(kind, name) if (name := str(e['loc'][0])) in kind.model_fields else name}: {e['msg']}"
+            for e in error.errors()
+        ]
+    except UnreadableSettings as error:
+        return [str(error)]
+    return []
+
+
+def _unread(name: str) -> SourceSettings:
+    kind: Any = Settings.model_fields[name].annotation
+    found: SourceSettings = kind.model_construct()
+    return found

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ SQL_TYPE: dict[Type, str] = {
 
 
 def _locked(error: BaseException) -> bool:
-    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+    return isinstance(error, duckdb.IOException) and "could not set lock" in str(error).lower()
 
 
 def sql_name(table: Table) -> str:
@@ -171,11 +171,14 @@ class DuckDBWarehouse:
         elif partitions is None:
             con.execute(f"DELETE FROM {sql_name(table)}")
         else:
-            # A snapshot taken in a ranged run belongs to the newest day alone; older days keep theirs.
-            replaced = [max(partitions)] if table.write is Write.SNAPSHOT else list(partitions)
+            if table.write is Write.SNAPSHOT:
+                # Taken in a ranged run it belongs to the day its rows name; other days keep theirs.
+                found = con.execute(f"SELECT DISTINCT {quote(PARTITION.name)} FROM chosen").fetchall()
+                taken = {day for (day,) in found} | {r.partition for r in spool.rejected}
+                partitions = sorted(taken) or [max(partitions)]
             con.execute(
                 f"DELETE FROM {sql_name(table)} WHERE {quote(PARTITION.name)} IN (SELECT unnest(?))",
-                [replaced],
+                [list(partitions)],
             )
         stored = ", ".join(quote(c.name) for c in table.stored_columns)
         values = ", ".join("?" if c in (LOADED_AT, RUN_ID) else quote(c.name) for c in table.stored_columns)
@@ -187,7 +190,11 @@ class DuckDBWarehouse:
 
 def _content(table: Table) -> str:
     """SQL of a row's hash over its own columns."""
-    return f"md5(CAST(row({', '.join(quote(c.name) for c in table.data_columns)}) AS VARCHAR))"
+    return _hash_of({c.name for c in table.data_columns})
+
+
+def _hash_of(columns: Iterable[str]) -> str:
+    return f"md5(CAST(row({', '.join(quote(name) for name in sorted(columns))}) AS VARCHAR))"
 
 
 def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
@@ -212,9 +219,23 @@ def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
             f"{table.address}: stored columns differ from the contract (changed: {changed}, gone: {gone}). "
             f"Drop it with: DROP TABLE {sql_name(table)}; then materialise its partitions again"
         )
-    for name, sql_type in wanted.items():
-        if name not in existing:
+    new = {n: t for n, t in wanted.items() if n not in existing}
+    if not new:
+        return
+    # Rows that were sound under the old columns are sound under the new; altered ones stay recognisable.
+    system = {c.name for c in SYSTEM_COLUMNS}
+    con.execute("BEGIN")
+    try:
+        for name, sql_type in new.items():
             con.execute(f"ALTER TABLE {sql_name(table)} ADD COLUMN {quote(name)} {sql_type}")
+        con.execute(
+            f"UPDATE {sql_name(table)} SET {quote(ROW_HASH.name)} = {_content(table)} "
+            f"WHERE {quote(ROW_HASH.name)} = {_hash_of(set(existing) - system)}"
+        )
+        con.execute("COMMIT")
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
 
 
 def _ddl(table: Table) -> str:

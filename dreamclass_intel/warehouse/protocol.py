@@ -100,6 +100,6 @@ class Spool:
         found = set(batch.column("_partition").unique().to_pylist())
         if found - self._allowed:
             raise ContractError(
-                f"{self.table.address}: rows of partitions {sorted(found - self._allowed)[:5]} in a load of "
+                f"{self.table.address}: rows of partitions {sorted(found - self._allowed, key=str)[:5]} in a load of "
                 f"{min(self._allowed)}..{max(self._allowed)}"
             )

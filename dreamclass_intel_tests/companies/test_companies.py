@@ -10,8 +10,9 @@ import pytest
 
 from dreamclass_intel.contracts import Grain
 from dreamclass_intel.defs.companies import checks
-from dreamclass_intel.defs.companies.assets import companies
+from dreamclass_intel.defs.companies.assets import companies, publish_days
 from dreamclass_intel.defs.companies.tables import COMPANIES, ID_HISTORY, TABLES, XREF
+from dreamclass_intel.partitions import Days
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 
@@ -161,7 +162,7 @@ def test_a_merge_leaves_a_redirect(database: Any, run: Run, read: Any) -> None:
     database(apart)
     run("2024-01-01", "2024-01-03")
     before = {r["source_record_id"]: r["company_id"] for r in read("SELECT * FROM core.companies_xref")}
-    database([apart[0], {**apart[1], "domain": "a.com", "updated_at": dt.datetime(2024, 1, 4)}])
+    database([apart[0], {**apart[1], "domain": "a.com", "updated_at": dt.datetime.fromisoformat("2024-01-04")}])
     run("2024-01-04")
     (company,) = read("SELECT company_id FROM core.companies")
     assert company["company_id"] == before["1"]
@@ -255,12 +256,13 @@ ALL = [checks.every_record_once, checks.every_id_resolves, checks.no_merged_paye
         ),
     ],
 )
-def test_checks_see_damage(database: Any, run: Run, check: Any, damage: str, words: str) -> None:
+def test_checks_see_damage(database: Any, check: Any, damage: str, words: str) -> None:
+    backend = WarehouseResource().backend()
     database(RECORDS)
-    run("2024-01-01", "2024-01-06")
-    late = {**RECORDS[-3], "email_domain": "bluepath.com", "updated_at": dt.datetime(2024, 1, 7)}
+    publish_days(backend, Days(dt.date(2024, 1, 1), dt.date(2024, 1, 7)), "run")
+    late = {**RECORDS[-3], "email_domain": "bluepath.com", "updated_at": dt.datetime.fromisoformat("2024-01-07")}
     database([*RECORDS[:-3], late, *RECORDS[-2:]])
-    run("2024-01-07")  # merges l2's company
+    publish_days(backend, Days(dt.date(2024, 1, 7), dt.date(2024, 1, 8)), "run")  # merges l2's company
     for one in ALL:
         assert verdict(one).passed, verdict(one).description
     corrupt(damage)

@@ -25,7 +25,7 @@ from dreamclass_intel.settings import SANDBOX_KEY
 
 def client(url: str, key: str = SANDBOX_KEY) -> Any:
     made = Client.create(access_token=key)
-    made.config["host"] = f"{url}/hubspot"
+    made.config |= {"host": f"{url}/hubspot", "client_side_validation": True}
     return made
 
 

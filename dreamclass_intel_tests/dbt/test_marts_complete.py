@@ -21,7 +21,7 @@ def models(manifest: dict[str, Any], layer: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def tests_of(manifest: dict[str, Any]) -> dict[str, list[tuple[str, str | None]]]:
+def attached_tests(manifest: dict[str, Any]) -> dict[str, list[tuple[str, str | None]]]:
     found = defaultdict(list)
     for node in manifest["nodes"].values():
         if node["resource_type"] == "test" and node.get("attached_node"):
@@ -54,7 +54,7 @@ def test_every_model_and_column_is_described(manifest: dict[str, Any], layer: st
 
 @pytest.mark.parametrize("layer", ["marts", "staging"])
 def test_every_model_has_a_key_test(manifest: dict[str, Any], layer: str) -> None:
-    tests = tests_of(manifest)
+    tests = attached_tests(manifest)
 
     def keyed(key: str) -> bool:
         names = {name for name, _ in tests[key]}

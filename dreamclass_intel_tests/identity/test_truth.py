@@ -19,9 +19,14 @@ def pairs(labels: Iterable[object]) -> int:
     return sum(n * (n - 1) // 2 for n in Counter(labels).values())
 
 
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
 @pytest.mark.parametrize(("device_links", "recall_floor"), [(True, 0.94), (False, 0.93)])
-def test_precision_and_recall(device_links: bool, recall_floor: float) -> None:
-    rows = planted(World(), NOW, device_links=device_links)
+def test_precision_and_recall(world: World, device_links: bool, recall_floor: float) -> None:
+    rows = planted(world, NOW, device_links=device_links)
     seen = [
         Observation(
             SourceRecord(r["source_system"], r["source_record_id"], **{n: r[n] for n in EVIDENCE if r.get(n)}),

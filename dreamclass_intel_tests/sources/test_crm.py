@@ -50,14 +50,16 @@ def changed_store(site: Any, change: Callable[[Any], None]) -> Iterator[None]:
 
 def modify(record: Any, kind: str, at: dt.datetime, **properties: str | None) -> None:
     record.updated_at = at
+    record.typed.clear()
     record.properties |= {**properties, MUTABLE[kind]: at.isoformat()}
 
 
 def test_deals_and_their_stages_are_the_truth(materialise, read, site):
-    materialise([assets.crm_deals, assets.crm_stage_history], "2024-01-01", NEWEST)
-    truth = site.world.deals(site.now)
+    materialise([assets.crm_deals, assets.crm_stage_history], "2024-03-18", NEWEST)
+    since = dt.datetime(2024, 3, 18, tzinfo=dt.UTC)
+    truth = [d for d in site.world.deals(site.now) if max(at for _, at in d.stages) >= since]
     rows = {r["deal_id"]: r for r in read("SELECT * FROM raw.crm_deals")}
-    assert len(rows) == len(truth) > 150
+    assert len(rows) == len(truth) > 40
     companies = {c.company_id: c.school.school_id for c in site.world.crm_companies(site.now)}
     for deal in truth:
         row = rows[deal.deal_id]
@@ -75,12 +77,13 @@ def test_deals_and_their_stages_are_the_truth(materialise, read, site):
         assert row["contact_ids"] == f'["{ids.hubspot_contact_id(deal.lead_id)}"]'
     history = read("SELECT deal_id, to_stage, changed_at, pipeline_id FROM raw.crm_stage_history")
     assert {(h["deal_id"], h["to_stage"], h["changed_at"], h["pipeline_id"]) for h in history} == {
-        (d.deal_id, stage, millis(at), d.pipeline) for d in truth for stage, at in d.stages
+        (d.deal_id, stage, millis(at), d.pipeline) for d in truth for stage, at in d.stages if at >= since
     }
     # What the pipeline charts need follows from these columns.
-    weekly = read("SELECT date_trunc('week', created_at)::DATE AS week, count(*) AS n FROM raw.crm_deals GROUP BY ALL")
-    weeks = Counter(d.created_at.date() - dt.timedelta(days=d.created_at.weekday()) for d in truth)
-    assert {r["week"]: r["n"] for r in weekly} == weeks
+    weekly = read("""SELECT date_trunc('week', created_at)::DATE AS week, count(*) AS n FROM raw.crm_deals
+                     WHERE created_at >= '2024-03-18' GROUP BY ALL""")
+    new = [d.created_at.date() for d in site.world.deals(site.now) if d.created_at >= since]
+    assert {r["week"]: r["n"] for r in weekly} == Counter(d - dt.timedelta(days=d.weekday()) for d in new)
     (win,) = read("SELECT avg(is_won::INT) AS rate FROM raw.crm_deals WHERE is_closed")
     decided = [d for d in truth if d.outcome != "open"]
     assert win["rate"] == pytest.approx(sum(d.outcome == "won" for d in decided) / len(decided))
@@ -141,8 +144,7 @@ def test_no_personal_data_is_stored(materialise, read, site):
 
 
 def test_deleted_contacts_become_tombstones_on_the_day_they_went(materialise, read, site):
-    CrmResource().owners()
-    gone = [r for r in CrmResource().archived("contacts", ("email",), ALL)]
+    gone = list(CrmResource().archived("contacts", ("email",), ALL))
     assert gone
     day = gone[0]["archivedAt"][:10]
     materialise([assets.crm_contacts, assets.crm_leads], day)
@@ -314,7 +316,7 @@ def test_hubspots_odd_spellings_are_read():
         },
     }
     deal = normalise.deal(item, [], [])
-    assert deal["created_at"] == dt.datetime(2024, 1, 2)
+    assert deal["created_at"].isoformat() == "2024-01-02T00:00:00"
     assert (deal["closed_at"], deal["expected_close_at"], deal["company_id"]) == (None, None, None)
     assert deal["merged_ids"] == ["42"]
     assert deal["lost_reason"] == "ask [e-mail]@school.example"

@@ -1,8 +1,8 @@
-{# Days, weeks or months that are absent between the first and the newest period. #}
+{# Days, weeks or months of the calendar that are absent between the first and the newest period. #}
 {% test no_gaps(model, column_name, calendar_column) %}
 with spine as (
     select distinct {{ calendar_column }} as period_start
-    from {{ ref('int_calendar_days') }}
+    from {{ source('core', 'dim_dates') }}
 ),
 
 found as (

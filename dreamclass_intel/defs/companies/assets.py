@@ -11,7 +11,7 @@ from dreamclass_intel.defs.companies.tables import COMPANIES, ID_HISTORY, TABLES
 from dreamclass_intel.defs.dbt.project import partitioned_ancestors
 from dreamclass_intel.identity.generations import Event
 from dreamclass_intel.identity.history import Observation, Publication, publish
-from dreamclass_intel.partitions import DAILY
+from dreamclass_intel.partitions import DAILY, Days
 from dreamclass_intel.records import extract
 from dreamclass_intel.typed_assets import DATA_ENGINEERING, asset_settings, days
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
@@ -80,6 +80,16 @@ def _write(warehouse: Warehouse, publication: Publication, run_id: str) -> dict[
     }
 
 
+def publish_days(warehouse: Warehouse, window: Days, run_id: str) -> tuple[Publication, dict[str, int]]:
+    """Publish and store; what was published, and the rows written by table. Raises dg.Failure."""
+    ledger, published = store.ledger(warehouse)
+    seen = _observations(warehouse)
+    known = {e.key for e in ledger if e.key is not None}
+    _refuse_collapse(len(known), len(known - {o.record.key for o in seen}))
+    result = publish(ledger, published, seen, window.start, window.last)
+    return result, _write(warehouse, result, run_id)
+
+
 @dg.multi_asset(
     name="companies",
     specs=[_spec(table) for table in TABLES],
@@ -89,13 +99,7 @@ def _write(warehouse: Warehouse, publication: Publication, run_id: str) -> dict[
 def companies(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
     """Publish the run's days in order, then every later day that was published before, in one go."""
     window = days(context)
-    backend = warehouse.backend()
-    ledger, published = store.ledger(backend)
-    seen = _observations(backend)
-    known = {e.key for e in ledger if e.key is not None}
-    _refuse_collapse(len(known), len(known - {o.record.key for o in seen}))
-    result = publish(ledger, published, seen, window.start, window.last)
-    rows = _write(backend, result, context.run_id)
+    result, rows = publish_days(warehouse.backend(), window, context.run.run_id)
     again = [d for d in result.days if d > window.last]
     if again:
         context.log.info(f"Later days published again: {again[0]} to {again[-1]}.")

@@ -31,7 +31,9 @@ def _load(
     files = crm.csv_files()
     if files is not None:
         return csv_import.load(kind, files, window)
-    return extract(table, hubspot(window), day)  # type: ignore[arg-type]
+    # An object that changes again while it is being read belongs to that later day.
+    records = (record for record in hubspot(window) if window.holds(day(record)))
+    return extract(table, records, day)  # type: ignore[arg-type]
 
 
 def _with_merges(records: Iterator[Record], id_column: str) -> Iterator[Record]:
@@ -100,9 +102,7 @@ def crm_stage_history(context: dg.AssetExecutionContext, crm: CrmResource) -> Ex
         # A deal whose stage changed on D was last modified on D or later.
         touched = (item["id"] for item in crm.modified("deals", (), window, open_end=True))
         for item in crm.history("deals", touched, ["dealstage", "pipeline"]):
-            for change in normalise.stage_changes(item):
-                if window.holds(_change_day(change)):
-                    yield change
+            yield from normalise.stage_changes(item)
 
     return _load(tables.STAGE_HISTORY, "stage_history", context, crm, hubspot, _change_day)
 

@@ -142,14 +142,16 @@ def _built_in(path: Path, name: Any) -> Path:
 
 
 def _onto(base: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """`fields` over `base`; tables merge key by key, and a null entry removes the base's."""
-    out = dict(base)
-    for key, value in fields.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict) and key != "values"
-        merged = {**base[key], **value} if both else value
-        out[key] = {k: v for k, v in merged.items() if v is not None} if both else merged
-    if isinstance(fields.get("values"), dict):
-        out["values"] = {**base.get("values", {}), **fields["values"]}
+    """`fields` over `base`, tables entry by entry; a column set to null is taken out of the base altogether."""
+    out = {**base, **fields}
+    for name in ("columns", "constants", "values", "dates"):
+        if isinstance(fields.get(name, {}), dict):
+            merged = {**base.get(name, {}), **fields.get(name, {})}
+            out[name] = {key: value for key, value in merged.items() if value is not None}
+    gone = set(base["columns"]) - set(out["columns"])
+    for name in ("values", "dates"):
+        out[name] = {key: value for key, value in out[name].items() if key not in gone}
+    out["optional"] = [name for name in out.get("optional", []) if name not in gone]
     return out
 
 

@@ -154,7 +154,7 @@ def _flattened(con: duckdb.DuckDBPyConnection, group: list[_Opened], reading: Re
     try:
         relation, unknown = _parquet(con, paths) if group[0].is_parquet else _json_lines(con, paths)
         reading.unknown_columns |= set(unknown)
-        for batch in con.execute(_sql(relation, unknown)).to_arrow_reader(BATCH_ROWS):
+        for batch in con.sql(_sql(relation, unknown)).to_arrow_reader(BATCH_ROWS):
             if batch.num_rows:
                 yield from _checked(batch, reading)
     except duckdb.Error as error:

@@ -353,7 +353,7 @@ def _tail(
 def _surroundings(device: str, system: str, browser: str, language: str, country: str) -> str:
     return (
         f',"device":{{"category":"{device}","operating_system":"{system}","language":"{language}",'
-        f'"is_limited_ad_tracking":"No","web_info":{{"browser":"{browser}","hostname":"www.dreamclass.io"}}}}'
+        f'"web_info":{{"browser":"{browser}","hostname":"www.dreamclass.io"}}}}'
         f',"geo":{{"country":{_text(COUNTRIES[country].name)},"city":'
     )
 
@@ -367,7 +367,7 @@ def _last_click(source: str, medium: str, campaign: str | None) -> str:
     group = default_channel_group(source, medium)
     return (
         f',"session_traffic_source_last_click":{{"manual_campaign":{_tags(keys, manual)},"cross_channel_campaign":'
-        + _tags((*keys, "default_channel_group", "primary_channel_group"), (*crossed, group, group))
+        + _tags((*keys, "default_channel_group"), (*crossed, group))
         + "}"
     )
 
