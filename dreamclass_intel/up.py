@@ -26,8 +26,9 @@ class UpError(RuntimeError):
 
 def environment() -> dict[str, str]:
     """What child processes run with: the project is Dagster's home, planned events come in batches."""
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # starts are slow without
     return {
-        **os.environ,
+        **inherited,
         "DAGSTER_HOME": str(PROJECT_DIR),
         "DAGSTER_EVENT_BATCH_SIZE": "2000",
         "PYTHONUNBUFFERED": "1",

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from dreamclass_intel import catalog
-from dreamclass_intel.contracts import Grain, Table, quote
+from dreamclass_intel.contracts import ContractError, Grain, Table, quote
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.records import Extract, conform
 from dreamclass_intel.settings import load_settings
@@ -50,6 +50,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         except SourceError as error:
             # Assets stream, so a vendor may refuse only now; its words must reach the run all the same.
             raise dg.Failure(str(error), allow_retries=not error.permanent) from error
+        except ContractError as error:  # the same data would be refused again
+            raise dg.Failure(str(error), allow_retries=False) from error
         context.add_output_metadata(
             {
                 "dagster/row_count" if partitions is None else "dagster/partition_row_count": result.rows,

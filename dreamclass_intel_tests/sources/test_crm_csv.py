@@ -13,6 +13,7 @@ import typer
 import yaml
 
 from dreamclass_intel.defs.crm import assets, csv_import, tables
+from dreamclass_intel.defs.crm.client import CrmResource
 from dreamclass_intel.defs.crm.command import import_csv
 from dreamclass_intel.defs.crm.csv_files import CsvFile, folder_files
 from dreamclass_intel.defs.crm.csv_mapping import BUILT_IN, MappingError, load_mapping
@@ -198,6 +199,9 @@ def test_the_command_refuses_people_under_the_public_key_and_dates_it_cannot_pla
     with pytest.raises(typer.Exit):
         import_csv(path, mapping)
     assert "no row is dated between START_DATE (2024-01-01) and yesterday" in capsys.readouterr().err
+    with pytest.raises(typer.Exit):
+        import_csv(tmp_path / "gone.csv", mapping)
+    assert "gone.csv" in capsys.readouterr().err
     settings_env(CRM_MODE="off")
     with pytest.raises(typer.Exit):
         import_csv(path, mapping)
@@ -257,6 +261,14 @@ def test_the_folder_says_what_is_missing(tmp_path):
         folder_files(tmp_path / "csv")
     with pytest.raises(MappingError, match="is no folder"):
         folder_files(tmp_path / "nowhere")
+
+
+def test_a_folder_counts_only_while_the_source_is_live(settings_env, tmp_path):
+    put(tmp_path / "csv", "deals.csv", HEADER, DEALS)
+    settings_env(CRM_CSV_DIR=tmp_path / "csv")
+    assert [f.path.name for f in CrmResource().csv_files() or []] == ["deals.csv"]
+    settings_env(CRM_MODE="sandbox")
+    assert CrmResource().csv_files() is None
 
 
 def test_a_broken_folder_fails_once_without_retries(settings_env, materialise, tmp_path):
@@ -362,6 +374,7 @@ def test_rows_that_do_not_fit_are_quarantined_with_a_reason_each(settings_env, t
         "4,bad date,2,2024-01-05,yesterday",
         "5,extra,2,2024-01-05,2024-01-05,,",
         "Confidential Information - Do Not Distribute",
+        "Ann Lee",
     )
     rows, refused, told = loaded(file)
     assert [r["deal_id"] for r in rows] == ["5"]
@@ -371,13 +384,15 @@ def test_rows_that_do_not_fit_are_quarantined_with_a_reason_each(settings_env, t
         ("4", "2 cells, the header has 5", "2024-01-01"),
         ("5", "updated_at: 'yesterday' is no date of the form iso", "2024-01-05"),
         ("7", "1 cells, the header has 5", "2024-01-01"),
+        ("8", "1 cells, the header has 5", "2024-01-01"),
     ]
-    assert told["rows_read"] == 6 == len(rows) + len(refused)
+    assert "Ann" not in str(refused)
+    assert told["rows_read"] == 7 == len(rows) + len(refused)
     # Loading again, and on another day, leaves one quarantined row each.
     warehouse = DuckDBWarehouse(load_settings().database)
     for window in (JANUARY, JANUARY, Days(dt.date(2024, 1, 9), dt.date(2024, 1, 10))):
         warehouse.write(tables.DEALS, window.keys(), csv_import.load("deals", [file], window), "run")
-    assert warehouse.read("SELECT count(*) AS n FROM raw.quarantine").to_pylist() == [{"n": 5}]
+    assert warehouse.read("SELECT count(*) AS n FROM raw.quarantine").to_pylist() == [{"n": 6}]
 
 
 def test_every_row_read_is_accounted_for(tmp_path):
@@ -451,7 +466,7 @@ def test_a_pipedrive_export_in_the_users_zone_and_language(tmp_path):
         "Deal - Lost reason,Deal - Organization,Deal - Owner,Deal - Deal created,Deal - Won time,"
         "Deal - Lost time,Deal - Update time\n"
         "11,A,Sales,Offer,1200,EUR,gewonnen,,School A,Ann Lee,2024-01-02 10:00:00,2024-01-08 09:00,,2024-01-08 09:00\n"
-        "12,B,Sales,Demo,800,EUR,verloren,price,School B,Ann Lee,2024-01-03 10:00:00,,2024-01-09 01:00,2024-01-09 01:00\n"
+        "12,B,Sales,Demo,800,EUR,verloren,price,School B,Ann Lee,2024-01-03 10:00,,2024-01-09 01:00,2024-01-09 01:00\n"
         "13,C,Sales,Demo,,EUR,offen,,School C,,2024-01-04 10:00:00,,,2024-01-04 10:00:00\n"
         "14,D,Sales,Demo,,EUR,deleted,,School C,,2024-01-04 10:00:00,,,2024-01-04 10:00:00\n"
     )

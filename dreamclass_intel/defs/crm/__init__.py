@@ -1,1 +1,1 @@
-"""The CRM: HubSpot over its v3 API, or a folder of CSV exports of any CRM (docs/contracts)."""
+"""The CRM: HubSpot over its v3 API, or CSV exports of any CRM (docs/contracts/crm-csv.md)."""

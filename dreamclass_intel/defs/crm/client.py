@@ -39,8 +39,10 @@ class CrmResource(dg.ConfigurableResource):
         if self.csv_file:
             as_of = dt.date.fromisoformat(self.csv_as_of) if self.csv_as_of else None
             return [CsvFile(Path(self.csv_file), load_mapping(Path(self.csv_mapping or ""), as_of))]
-        folder = load_settings().crm.csv_dir
-        return folder_files(folder) if folder else None
+        settings = load_settings().crm
+        if settings.csv_dir and settings.mode is Mode.LIVE:
+            return folder_files(settings.csv_dir)
+        return None
 
     def _api(self) -> Api:
         settings = load_settings().crm

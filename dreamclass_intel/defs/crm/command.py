@@ -46,7 +46,7 @@ def import_csv(
         if first > last:
             _stop(f"{file.name}: no row is dated between START_DATE ({START}) and yesterday")
         result = _materialise(rules.kind, file, mapping, as_of, first, last)
-    except (ContractError, SourceError, SettingsError, ValueError) as error:
+    except (ContractError, SourceError, SettingsError, ValueError, OSError) as error:
         _stop(str(error))
     for line in _words(file, rules.table.address, result, first, last):
         typer.echo(line)

@@ -100,7 +100,6 @@ def rows(sheet: Sheet) -> Iterator[Row]:
             record["_is_deleted"] = False
         fits = len(cells) == sheet.width or (len(cells) > sheet.width and not any(cells[sheet.width :]))
         if not fits:
-            record.cells = scrub({"cells": cells[:3]}, ())
             yield Row(record, (None, f"{len(cells)} cells, the header has {sheet.width}"))
             continue
         record.cells = {t: cells[p] for t, p in shown if cells[p].strip()}
@@ -275,8 +274,10 @@ def _refused(table: Table, row: Row) -> Rejected:
     assert row.problem is not None
     column, reason = row.problem
     text = f"{column}: {reason}" if column else reason
-    cells = to_json(dict(row.record.cells))
-    return Rejected(table.address, _day(row.record), text, column, cells, row.record["_origin"])
+    origin = row.record["_origin"]
+    # The origin keeps two rows with equal cells apart. Cells out of place are not shown: any may be a name.
+    record = to_json({**row.record.cells, "_origin": origin})
+    return Rejected(table.address, _day(row.record), text, column, record, origin)
 
 
 def _not_loaded(sheet: Sheet) -> list[str]:

@@ -198,7 +198,7 @@ LEADS = Table(
         Column("lead_origin", Type.STRING, "How it was captured: form, API, by hand"),
         Column("country", Type.STRING, "Country as given"),
         Column("lead_status", Type.STRING, "Sales' own status"),
-        Column("outcome", Type.STRING, "converted, lost or open"),
+        Column("outcome", Type.STRING, "converted, lost or open; not_converted where a list says no more"),
         Column("is_converted", Type.BOOL, "Became a customer"),
         OWNER_ID,
         CREATED_AT,

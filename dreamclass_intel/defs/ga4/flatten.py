@@ -157,7 +157,7 @@ def _flattened(con: duckdb.DuckDBPyConnection, group: list[_Opened], reading: Re
         for batch in con.sql(_sql(relation, unknown)).to_arrow_reader(BATCH_ROWS):
             if batch.num_rows:
                 yield from _checked(batch, reading)
-    except duckdb.Error as error:
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
         # DuckDB quotes the offending record; its first line says where without saying what.
         where = f"{group[0].shard.table}..{group[-1].shard.table}"
         raise ContractError(f"{EVENTS.address}: {where}: {str(error).splitlines()[0][:300]}") from None
@@ -183,8 +183,7 @@ def _json_lines(con: duckdb.DuckDBPyConnection, paths: list[str]) -> tuple[str, 
     types = {**READ, **dict.fromkeys(unknown, "JSON")}
     columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items())
     return (
-        f"read_json({listed}, format = 'newline_delimited', columns = {{{columns}}}, filename = true, "
-        "maximum_object_size = 67108864)",
+        f"read_json({listed}, format = 'newline_delimited', columns = {{{columns}}}, filename = true)",
         unknown,
     )
 
