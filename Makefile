@@ -24,7 +24,7 @@ run: $(VENV)/.installed ## sandbox, warehouse, Dagster UI on loopback; Ctrl-C st
 test: $(VENV)/.installed ## everything: lint, types, definitions, tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 advance: $(VENV)/.installed ## move the running sandbox on: make advance DAYS=14
 	@$(BIN)/dreamclass-intel advance --days $(DAYS)

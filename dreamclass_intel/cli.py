@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from dreamclass_intel.defs.crm.command import import_csv
 from dreamclass_intel.xmr.command import xmr
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ def main() -> None:
 
 
 app.command("xmr")(xmr)
+app.command("import-crm")(import_csv)
 
 
 @app.command("up")

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 
@@ -29,6 +28,7 @@ from dreamclass_intel.defs.monitoring.sensors import deliver, newest_positions
 from dreamclass_intel.partitions import DAY, START, WEEKLY, register_windows, windows_until
 
 Say = Callable[[str], None]
+SHOWN = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.HANDLED_OUTPUT}
 
 
 class UpdateError(RuntimeError):
@@ -142,27 +142,23 @@ def _progress(instance: dg.DagsterInstance, run_id: str, say: Say) -> Iterator[N
     stop = threading.Event()
 
     def watch() -> None:
-        seen, started = 0, time.monotonic()
+        cursor, started, rows = None, time.monotonic(), dict[str, int]()
         while True:
             last_look = stop.wait(1.0)
-            try:
-                events: Sequence[Any] = instance.all_logs(run_id)
-            except Exception:  # the run's log does not exist before its first event
-                events = []
-            rows: dict[str, int] = {}
-            for number, entry in enumerate(events):
-                event = entry.dagster_event
-                if event is None:
-                    continue
-                if event.is_handled_output:
-                    found = event.event_specific_data.metadata.get("dagster/partition_row_count")
+            page = instance.get_records_for_run(run_id, cursor=cursor, of_type=SHOWN)
+            cursor = page.cursor
+            for record in page.records:
+                event = record.event_log_entry.dagster_event
+                assert event is not None
+                step = str(event.step_key)
+                if event.event_type is dg.DagsterEventType.HANDLED_OUTPUT:
+                    found = event.event_specific_data.metadata.get("dagster/partition_row_count")  # type: ignore[union-attr]
                     if found is not None:
-                        rows[event.step_key] = found.value
-                if number >= seen and event.is_step_success:
-                    shown = f", {rows[event.step_key]:,} rows" if event.step_key in rows else ""
-                    seconds = event.event_specific_data.duration_ms / 1000
-                    say(f"  {time.monotonic() - started:4.0f} s  {event.step_key} ({seconds:.1f} s{shown})")
-            seen = len(events)
+                        rows[step] = int(found.value)
+                else:
+                    shown = f", {rows[step]:,} rows" if step in rows else ""
+                    seconds = event.event_specific_data.duration_ms / 1000  # type: ignore[union-attr]
+                    say(f"  {time.monotonic() - started:4.0f} s  {step} ({seconds:.1f} s{shown})")
             if last_look:
                 return
 

@@ -63,11 +63,6 @@ cast({{ at }} as date)
 {% macro default__seconds_between(first, last) %}timestamp_diff({{ last }}, {{ first }}, second){% endmacro %}
 {% macro duckdb__seconds_between(first, last) %}date_diff('second', {{ first }}, {{ last }}){% endmacro %}
 
-{# Microseconds since 1970 to a UTC timestamp. #}
-{% macro micros_to_timestamp(micros) %}{{ adapter.dispatch('micros_to_timestamp')(micros) }}{% endmacro %}
-{% macro default__micros_to_timestamp(micros) %}timestamp_micros({{ micros }}){% endmacro %}
-{% macro duckdb__micros_to_timestamp(micros) %}make_timestamp({{ micros }}){% endmacro %}
-
 {# --- text and JSON ---------------------------------------------------------------------------------------- #}
 
 {% macro regex_match(text, pattern) %}{{ adapter.dispatch('regex_match')(text, pattern) }}{% endmacro %}
@@ -85,14 +80,6 @@ nullif(regexp_extract(lower({{ url }}), '^https?://(?:www\.)?([^/?#:]+)', 1), ''
 {% macro json_text(document, path) %}{{ adapter.dispatch('json_text')(document, path) }}{% endmacro %}
 {% macro default__json_text(document, path) %}json_value({{ document }}, '$.{{ path }}'){% endmacro %}
 {% macro duckdb__json_text(document, path) %}json_extract_string({{ document }}, '$.{{ path }}'){% endmacro %}
-
-{# A GA4 event parameter as text, whatever type the event used. On DuckDB `event_params` is stored as JSON. #}
-{% macro event_param(params, key) %}{{ adapter.dispatch('event_param')(params, key) }}{% endmacro %}
-{% macro default__event_param(params, key) -%}
-(select coalesce(ep.value.string_value, cast(ep.value.int_value as string), cast(ep.value.double_value as string))
- from unnest({{ params }}) as ep where ep.key = '{{ key }}' limit 1)
-{%- endmacro %}
-{% macro duckdb__event_param(params, key) %}json_extract_string({{ params }}, '$.{{ key }}'){% endmacro %}
 
 {# Whether a JSON column holds anything at a path, be it a scalar, an object or a list. #}
 {% macro json_has(document, path) %}{{ adapter.dispatch('json_has')(document, path) }}{% endmacro %}

@@ -3,6 +3,7 @@
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
 from dreamclass_intel.contracts import Table
@@ -14,20 +15,20 @@ ROWS = 400  # a partition
 THINGS: Table = table()
 
 
+def rows(days: list[str], version: int) -> pd.DataFrame:
+    """One version of the partitions."""
+    keys = [(f"{day} {n}", day) for day in days for n in range(ROWS)]
+    return pd.DataFrame({"id": [k for k, _ in keys], "number": version, "_partition": [day for _, day in keys]})
+
+
 def load_versions(path: Path, first: int, pipe: Connection) -> None:
     """Write version after version, each to two or three partitions, until killed."""
     store = DuckDBWarehouse(path)
     version = first
     while True:
         days = DAYS[version % 4 : version % 4 + 2 + version % 2]
-        data = pa.table(
-            {
-                "id": [f"{day} {n}" for day in days for n in range(ROWS)],
-                "number": [version] * ROWS * len(days),
-                "_partition": [day for day in days for _ in range(ROWS)],
-            }
-        )
+        data = conform(THINGS, pa.Table.from_pandas(rows(days, version), preserve_index=False))
         pipe.send(("begin", version))
-        store.write(THINGS, days, Extract(iter(conform(THINGS, data).to_batches())), str(version))
+        store.write(THINGS, days, Extract(iter(data.to_batches())), str(version))
         pipe.send(("done", version))
         version += 1

@@ -37,8 +37,9 @@ def answer(status: int = 200, body: object = None, kind: str = "application/json
 
     def send(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **given}.items():
+            handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(content)
 
@@ -71,7 +72,7 @@ def cut_chunks(handler: BaseHTTPRequestHandler) -> None:
 OK = answer(200, {"rows": [1]})
 HTML = answer(200, b"<html>Just a moment...</html>", "text/html")
 CUT_JSON = answer(200, b'{"rows": [1, 2')
-CUT_GZIP = answer(200, gzip.compress(b'{"rows": []}' * 99)[:-20], Content_Encoding="gzip")
+CUT_GZIP = answer(200, gzip.compress(json.dumps({"rows": list(range(99))}).encode())[:-20], Content_Encoding="gzip")
 NO_GZIP = answer(200, b"plainly not gzip", Content_Encoding="gzip")
 
 

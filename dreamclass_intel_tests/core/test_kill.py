@@ -12,7 +12,7 @@ from dreamclass_intel_tests.core.helpers import DAYS
 from dreamclass_intel_tests.core.loader import ROWS, THINGS, load_versions
 
 KILLS = 50
-MAX_STEP_S = 0.5  # a kill falls within this after a message, however slow the machine
+MAX_STEP_S = 0.3  # a kill falls within this after a message, however slow the machine
 
 
 def receive(pipe: Connection) -> tuple[str, int]:

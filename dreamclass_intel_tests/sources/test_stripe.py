@@ -16,8 +16,9 @@ from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 from dreamclass_intel_tests.conftest import NOW, START
 from dreamclass_intel_tests.sources.helpers import content_hash, failure, fresh_assets, vendor
 
-# Every partition costs the orchestrator time, so the first one of all is late here (see `_first_partition`).
-OLDEST_EVENTS, FIRST, LAST = "2024-03-09", "2024-03-31", "2024-04-07"
+# Every partition costs the orchestrator time, so loads here start late, as if the first partition of all were
+# the oldest day Stripe has events of; it then holds what was created before it.
+OLDEST, FIRST, LAST = "2024-03-09", "2024-03-31", "2024-04-07"
 ALL = [getattr(assets, table.name) for table in tables.TABLES]
 ADDRESSES = [table.address for table in tables.TABLES]
 
@@ -38,9 +39,14 @@ def contents(read) -> dict[str, list[str]]:
 
 
 @pytest.fixture(autouse=True)
-def _first_partition(monkeypatch):
-    """As if the first partition of all were FIRST: it then holds what was created before it."""
-    monkeypatch.setattr(changes, "START", dt.date.fromisoformat(FIRST))
+def first_partition(monkeypatch):
+    """Sets the first partition of all: OLDEST unless the test says otherwise."""
+
+    def use(day: str) -> None:
+        monkeypatch.setattr(changes, "START", dt.date.fromisoformat(day))
+
+    use(OLDEST)
+    return use
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +55,17 @@ def kept(tmp_path_factory):
 
 
 @pytest.fixture
-def loaded(materialise, kept):
+def loaded(materialise, kept, first_partition):
     """A warehouse with everything loaded; made once, each test works on its own copy."""
     database = load_settings().database
     if kept.exists():
         database.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(kept, database)
         return
-    materialise(ALL, FIRST, LAST)
-    materialise([assets.stripe_events, assets.stripe_customers], OLDEST_EVENTS, "2024-03-30")
+    materialise([assets.stripe_events, assets.stripe_customers], OLDEST, LAST)
+    first_partition(FIRST)
+    materialise([a for a in ALL if a not in (assets.stripe_events, assets.stripe_customers)], FIRST, LAST)
+    first_partition(OLDEST)
     shutil.copy(database, kept)
 
 
@@ -187,7 +195,8 @@ def test_no_personal_data_lands(loaded, read, site):
         assert "invoice.stripe.com" not in text
 
 
-def test_small_pages_and_short_lists_lose_nothing(materialise, monkeypatch, site, loaded):
+def test_small_pages_and_short_lists_lose_nothing(materialise, monkeypatch, site, loaded, first_partition):
+    first_partition(FIRST)
     whole = hashes()
     monkeypatch.setitem(client.RESOURCES, "stripe", client.StripeResource(page_size=7))
     site.faults.add("stripe", "short_lists", 200)
@@ -216,12 +225,13 @@ def test_days_equal_their_range(materialise, settings_env, tmp_path):
     assert {a: content_hash(a) for a in names} == by_day
 
 
-def test_daily_loads_catch_every_change(materialise, own_site, settings_env, read, monkeypatch, tmp_path):
+@pytest.mark.slow
+def test_daily_loads_catch_every_change(materialise, own_site, settings_env, read, first_partition, tmp_path):
     """Steps of days end where a fresh load of everything ends: no change goes unnoticed.
 
     In these days an invoice is paid late, one subscription shrinks and a customer is erased.
     """
-    monkeypatch.setattr(changes, "START", dt.date(2024, 4, 29))
+    first_partition("2024-04-29")
     mutable = [a for a in ALL[:-1] if a not in (assets.stripe_products, assets.stripe_prices)]
     site = own_site(dt.datetime(2024, 5, 5, tzinfo=dt.UTC))
     materialise(mutable, "2024-04-29", "2024-05-04")
@@ -250,7 +260,7 @@ def test_forgotten_events_are_kept(materialise, own_site, read):
 @pytest.mark.parametrize("kind", ["429", "rate_limit", "rate_limit_400", "500", "503", "html", "truncated"])
 def test_passing_faults_are_retried(materialise, read, site, waits, kind):
     site.faults.add("stripe", kind, 2, retry_after=3)
-    materialise([assets.stripe_products], FIRST)
+    materialise([assets.stripe_products], OLDEST)
     assert read("SELECT count(*) AS n FROM raw.stripe_products") == [{"n": 3}]
     assert len(waits) == 2
     assert waits == [3, 3] or kind in ("html", "truncated")
@@ -267,7 +277,7 @@ def test_a_refused_key_fails_at_once_and_stays_secret(materialise, settings_env,
 
 def test_a_missing_permission_names_the_resource(materialise, site):
     site.faults.add("stripe", "403", 1, path="/v1/customers")
-    said = failure(materialise([assets.stripe_customers], FIRST, raise_on_error=False))
+    said = failure(materialise([assets.stripe_customers], OLDEST, raise_on_error=False))
     assert "GET /v1/customers: HTTP 403 the key lacks permission for this resource" in said
 
 
@@ -311,7 +321,7 @@ def subscription(*item_ids, created="2021-05-05", **more):
     }
 
 
-def old_account(settings_env, listed, events=(), found=None):
+def old_account(listed, events=(), found=None):
     """A vendor that lists one subscription (by `created[gte]`) and retrieves another state of it."""
 
     def list_all(request):
@@ -332,13 +342,13 @@ def use(settings_env, url):
 
 
 def test_the_first_partition_holds_what_is_older(materialise, read, settings_env):
-    with old_account(settings_env, [subscription("si_1")]) as url:
+    with old_account([subscription("si_1")]) as url:
         use(settings_env, url)
-        materialise([assets.stripe_subscriptions], "2024-04-01", "2024-04-03")
+        materialise([assets.stripe_subscriptions], "2024-03-10", "2024-03-12")
         assert read("SELECT * FROM raw.stripe_subscriptions") == []
-        materialise([assets.stripe_subscriptions], FIRST, "2024-04-03")
+        materialise([assets.stripe_subscriptions], OLDEST, "2024-03-12")
     row = read("SELECT customer_id, created_at, _partition AS day, _raw AS raw FROM raw.stripe_subscriptions")[0]
-    assert (row["customer_id"], row["created_at"].year, row["day"]) == ("cus_1", 2021, FIRST)
+    assert (row["customer_id"], row["created_at"].year, row["day"]) == ("cus_1", 2021, OLDEST)
     assert json.loads(row["raw"])["invented_later"] == {"deep": ["[e-mail]@b.org"]}
 
 
@@ -352,7 +362,7 @@ def test_a_removed_item_is_marked_deleted(materialise, read, settings_env):
         "livemode": False,
         "data": {"object": subscription("si_1", "si_2")},
     }
-    with old_account(settings_env, [], [noticed], subscription("si_1")) as url:
+    with old_account([], [noticed], subscription("si_1")) as url:
         use(settings_env, url)
         materialise([assets.stripe_subscription_items, assets.stripe_subscriptions], "2024-04-03")
     items = read("SELECT item_id, _is_deleted AS gone FROM raw.stripe_subscription_items ORDER BY 1")
@@ -364,5 +374,5 @@ def test_an_empty_page_that_promises_more_is_an_error(materialise, settings_env)
     broken = {**listing(), "has_more": True}
     with vendor({"/v1/events": lambda _request: broken}) as url:
         use(settings_env, url)
-        said = failure(materialise([assets.stripe_customers], FIRST, raise_on_error=False))
+        said = failure(materialise([assets.stripe_customers], OLDEST, raise_on_error=False))
     assert "GET /v1/events: HTTP 400 an empty page says there is more" in said

@@ -80,7 +80,5 @@ def closed_week(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Ski
     due = [key for key in WEEKLY.get_partition_keys(current_time=moment) if key > done]
     if not due:
         return dg.SkipReason(f"Every week closed by {until} has been requested.")
-    keys = due[-8:]
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"weekly:{key}", partition_key=key) for key in keys], cursor=keys[-1]
-    )
+    requests = [dg.RunRequest(run_key=f"weekly:{key}", partition_key=key) for key in due[-8:]]
+    return dg.SensorResult(run_requests=requests, cursor=due[-1])

@@ -1,5 +1,6 @@
 """Raw CRM tables: HubSpot or CSV exports -> contract, nothing else."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
@@ -15,6 +16,7 @@ from dreamclass_intel.records import Extract, empty, extract, timestamp
 from dreamclass_intel.typed_assets import days, raw_asset, snapshot_day
 
 ASSOCIATION_CHUNK = 1000
+OPEN_DAYS = 3  # from the newest ready day to now, at most
 Record = dict[str, Any]
 
 
@@ -25,12 +27,22 @@ def _load(
     crm: CrmResource,
     hubspot: Callable[[Days], Iterator[Record]],
     day: Callable[[Record], str] = normalise.changed_day,
+    newest: dt.date | None = None,
 ) -> Extract:
-    """The window's rows of `table`, by the route the settings chose."""
+    """The window's rows of `table`, by the route the settings chose.
+
+    HubSpot finds an object by its last change only: one made on the newest day and changed again since would be
+    missing until tomorrow. So a window that reaches `newest` reads on to now, and keeps such objects on its
+    last day; tomorrow's load moves them to their own.
+    """
     window = days(context)
     files = crm.csv_files()
     if files is not None:
         return csv_import.load(kind, files, window)
+    last = window.last.isoformat()
+    if newest is not None and window.last >= newest:
+        open_window = Days(window.start, window.end + dt.timedelta(days=OPEN_DAYS))
+        return extract(table, hubspot(open_window), lambda record: min(day(record), last))  # type: ignore[arg-type]
     # An object that changes again while it is being read belongs to that later day.
     records = (record for record in hubspot(window) if window.holds(day(record)))
     return extract(table, records, day)  # type: ignore[arg-type]
@@ -47,7 +59,7 @@ def _changed(crm: CrmResource, kind: str, properties: tuple[str, ...], window: D
 
 
 @raw_asset(tables.COMPANIES, source="crm")
-def crm_companies(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+def crm_companies(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
     """Companies changed or deleted on the run's days."""
 
     def hubspot(window: Days) -> Iterator[Record]:
@@ -55,11 +67,11 @@ def crm_companies(context: dg.AssetExecutionContext, crm: CrmResource) -> Extrac
         records = (normalise.company(item) for item in _changed(crm, "companies", properties, window))
         return _with_merges(records, "company_id")
 
-    return _load(tables.COMPANIES, "companies", context, crm, hubspot)
+    return _load(tables.COMPANIES, "companies", context, crm, hubspot, newest=clock.newest_ready_day())
 
 
 @raw_asset(tables.CONTACTS, source="crm")
-def crm_contacts(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+def crm_contacts(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
     """Contacts changed or deleted on the run's days, with their companies."""
 
     def records(window: Days) -> Iterator[Record]:
@@ -72,11 +84,11 @@ def crm_contacts(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract
     def hubspot(window: Days) -> Iterator[Record]:
         return _with_merges(records(window), "contact_id")
 
-    return _load(tables.CONTACTS, "contacts", context, crm, hubspot)
+    return _load(tables.CONTACTS, "contacts", context, crm, hubspot, newest=clock.newest_ready_day())
 
 
 @raw_asset(tables.DEALS, source="crm")
-def crm_deals(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+def crm_deals(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
     """Deals changed or deleted on the run's days, with their companies and contacts."""
 
     def records(window: Days) -> Iterator[Record]:
@@ -91,7 +103,7 @@ def crm_deals(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
     def hubspot(window: Days) -> Iterator[Record]:
         return _with_merges(records(window), "deal_id")
 
-    return _load(tables.DEALS, "deals", context, crm, hubspot)
+    return _load(tables.DEALS, "deals", context, crm, hubspot, newest=clock.newest_ready_day())
 
 
 @raw_asset(tables.STAGE_HISTORY, source="crm")
@@ -112,14 +124,14 @@ def _change_day(record: Record) -> str:
 
 
 @raw_asset(tables.LEADS, source="crm")
-def crm_leads(context: dg.AssetExecutionContext, crm: CrmResource) -> Extract:
+def crm_leads(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
     """Leads changed or deleted on the run's days."""
 
     def hubspot(window: Days) -> Iterator[Record]:
         found = _changed(crm, "contacts", normalise.CONTACT_PROPERTIES, window)
         return (record for item in found if (record := normalise.lead(item)) is not None)
 
-    return _load(tables.LEADS, "leads", context, crm, hubspot)
+    return _load(tables.LEADS, "leads", context, crm, hubspot, newest=clock.newest_ready_day())
 
 
 @raw_asset(tables.PIPELINES, source="crm")

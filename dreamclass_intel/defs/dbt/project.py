@@ -35,7 +35,8 @@ def project() -> DbtProject:
     if not manifest.exists() or manifest.stat().st_mtime < _newest_change():
         use_settings()
         load_settings().database.parent.mkdir(parents=True, exist_ok=True)
-        DbtCliResource(project_dir=found, dbt_executable=DBT).cli(["parse", "--quiet"], target_path=manifest.parent).wait()
+        dbt_cli = DbtCliResource(project_dir=found, dbt_executable=DBT)
+        dbt_cli.cli(["parse", "--quiet"], target_path=manifest.parent).wait()
     return found
 
 

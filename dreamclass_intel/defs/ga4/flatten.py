@@ -213,10 +213,12 @@ def _sql(relation: str, unknown: list[str]) -> str:
         "coalesce(to_json(p.value.string_value)::VARCHAR, p.value.int_value::VARCHAR, "
         "to_json(coalesce(p.value.double_value, p.value.float_value))::VARCHAR, 'null')"
     )
-    params = (
-        "'{' || array_to_string(list_transform(list_sort(coalesce(event_params, [])), "
-        f"lambda p: to_json(p.key)::VARCHAR || ':' || {value}), ',') || '}}'"
-    )
+
+    def as_object(params: str) -> str:
+        members = f"list_transform({params}, lambda p: to_json(p.key)::VARCHAR || ':' || {value})"
+        return f"'{{' || array_to_string({members}, ',') || '}}'"
+
+    named = ", ".join(map(_literal, PARAMS))
     extra = "NULL"
     if unknown:
         pairs = ", ".join(f"{_literal(name)}, {_quoted(name)}" for name in unknown)
@@ -240,10 +242,16 @@ def _sql(relation: str, unknown: list[str]) -> str:
     at = {name: f"v[{number}]" for number, name in enumerate(PARAMS, 1)}
     crossed = "session_traffic_source_last_click.cross_channel_campaign"
     return f"""
-WITH source AS (
-    SELECT * EXCLUDE (event_params), {params} AS all_params FROM {relation}
+WITH sorted AS (
+    SELECT * REPLACE (list_sort(coalesce(event_params, [])) AS event_params) FROM {relation}
+), source AS (
+    SELECT * EXCLUDE (event_params), {as_object("event_params")} AS all_params,
+        {as_object(f"list_filter(event_params, lambda p: p.key NOT IN ({named}))")} AS other_params
+    FROM sorted
 ), masked AS (
-    SELECT * EXCLUDE (all_params), {_masked("all_params")} AS params FROM source
+    SELECT * EXCLUDE (all_params, other_params), {_masked("all_params")} AS params,
+        {_masked("other_params")} AS other_params
+    FROM source
 ), read AS (
     SELECT *, json_extract_string(params, [{picked}]) AS v, md5({key}) AS event_key FROM masked
 ), flat AS (
@@ -277,7 +285,7 @@ WITH source AS (
         traffic_source.name AS first_user_campaign,
         privacy_info.analytics_storage AS analytics_storage,
         is_active_user, event_bundle_sequence_id, batch_page_id, batch_ordering_id, batch_event_index,
-        params AS event_params,
+        other_params AS event_params,
         {_masked(extra) if unknown else "NULL::VARCHAR"} AS extra_columns,
         'events_' || shards.suffix AS source_table,
         shards.last_modified AS table_last_modified,

@@ -45,7 +45,7 @@ EVENTS = Table(
         Column("batch_page_id", Type.INT, "Order within equal time stamps: page"),
         Column("batch_ordering_id", Type.INT, "Order within equal time stamps: network call"),
         Column("batch_event_index", Type.INT, "Order within equal time stamps: event"),
-        Column("event_params", Type.JSON, "All parameters as one object, by key", pii="e-mail addresses masked"),
+        Column("event_params", Type.JSON, "The other parameters as one object, by key", pii="e-mail addresses masked"),
         Column("extra_columns", Type.JSON, "Top-level columns that the export's known schema does not have"),
         Column("source_table", Type.STRING, "Shard, e.g. events_20240131", required=True),
         Column("table_last_modified", Type.TIMESTAMP, "When that version of the shard was published", unit="UTC"),

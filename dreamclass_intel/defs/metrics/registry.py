@@ -3,11 +3,10 @@
 import datetime as dt
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from typing_extensions import Self
 
 from dreamclass_intel.contracts import Grain
 

@@ -1,7 +1,5 @@
 """Generates dbt's `metric_series` model and its properties from the registry: one readable block a metric."""
 
-from pathlib import Path
-
 import yaml
 
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics

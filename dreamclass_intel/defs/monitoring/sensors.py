@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster._core.event_api import RunStatusChangeRecordsFilter
@@ -21,7 +22,11 @@ from dreamclass_intel.defs.monitoring.ledger import Ledger
 from dreamclass_intel.settings import load_settings
 
 CURSOR_VERSION = 1
-FINISHED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
+FINISHED: tuple[Any, ...] = (
+    dg.DagsterEventType.RUN_SUCCESS,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+)
 BATCH = 100
 MAX_LINES = 12
 
