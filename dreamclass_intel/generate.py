@@ -35,7 +35,8 @@ def files() -> dict[Path, Callable[[], str]]:
     """Every generated file and what renders it."""
     return {
         PROJECT_DIR / "docs" / "tables.md": tables_page,
-        PROJECT_DIR / "dbt" / "models" / "sources.yml": dbt_sources.render,
+        dbt_sources.PATH: dbt_sources.render,
+        dbt_sources.TABLES_PATH: dbt_sources.render_raw_tables,
         **series_sql.FILES,
     }
 

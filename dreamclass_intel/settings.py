@@ -260,7 +260,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except (ValidationError, UnreadableSettings):
-        kinds = (*SourceSettings.__subclasses__(), Settings)
+        kinds: tuple[type[BaseSettings], ...] = (*SourceSettings.__subclasses__(), Settings)
         raise SettingsError("\n".join(line for kind in kinds for line in _wrong(kind))) from None
 
 

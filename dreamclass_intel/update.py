@@ -154,7 +154,7 @@ def _progress(instance: dg.DagsterInstance, run_id: str, say: Say) -> Iterator[N
                 if event.event_type is dg.DagsterEventType.HANDLED_OUTPUT:
                     found = event.event_specific_data.metadata.get("dagster/partition_row_count")  # type: ignore[union-attr]
                     if found is not None:
-                        rows[step] = int(found.value)
+                        rows[step] = int(str(found.value))
                 else:
                     shown = f", {rows[step]:,} rows" if step in rows else ""
                     seconds = event.event_specific_data.duration_ms / 1000  # type: ignore[union-attr]

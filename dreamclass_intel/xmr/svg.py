@@ -265,7 +265,7 @@ class _Drawing:
                 yield mark(shape, css, self._x(i), self.y_mr(step), r, tip)
 
     def _time_axis(self) -> Iterator[str]:
-        longest = max((len(shorten(self.chart.label(i), 14)) for i in (0, self.n - 1) if i >= 0), default=1)
+        longest = max((len(shorten(self.chart.label(i), 14)) for i in (0, self.n - 1) if 0 <= i < self.n), default=1)
         wanted = min(self.n, 8, max(1, int((self.right - _LEFT) / (7.0 * longest + 14))))
         shown = sorted({round(k * (self.n - 1) / max(wanted - 1, 1)) for k in range(wanted)})
         for i in shown:

@@ -27,7 +27,22 @@ HOSTILE = st.one_of(
     st.text(min_size=0, max_size=80),
     st.from_regex(r"[a-z_]{1,8}[\"'; \-\n\.\x00\u00e9A-Z][a-z_]{0,8}", fullmatch=True),
     st.sampled_from(
-        ['x"; DROP TABLE t; --', "a b", "a.b", "É", "ａ", "a\n", "a\x00", "A", "1a", "", "a" * 64, "a-b", "a'b", "a\u200b"]
+        [
+            'x"; DROP TABLE t; --',
+            "a b",
+            "a.b",
+            "É",
+            "ａ",
+            "a\n",
+            "a\x00",
+            "A",
+            "1a",
+            "",
+            "a" * 64,
+            "a-b",
+            "a'b",
+            "a\u200b",
+        ]
     ),
 )
 

@@ -296,7 +296,9 @@ def test_a_refusal_is_final_and_says_why(api, vendor, waits, status, words):
     assert waits == []
 
 
-@pytest.mark.parametrize("body", [{"message": "m"}, {"error": "m"}, {"errors": ["m"]}, {"detail": "m"}, ["m"], "m", None])
+@pytest.mark.parametrize(
+    "body", [{"message": "m"}, {"error": "m"}, {"errors": ["m"]}, {"detail": "m"}, ["m"], "m", None]
+)
 def test_every_shape_of_error_is_survived(api, vendor, body):
     vendor.replies = [answer(404, body)]
     with pytest.raises(SourceError, match=r"HTTP 404 (m|\['m'\]|failed)$"):
@@ -316,7 +318,11 @@ def test_what_is_permanent(status):
 def test_a_key_echoed_by_the_vendor_is_masked(vendor, status):
     vendor.replies = [answer(status, {"message": f"key {CANARY} in Bearer {CANARY} or {CANARY}-b is unknown"})]
     retry = retrying(attempts=2, sleep=lambda _: None)
-    for extra in ({"headers": {"X-Api-Key": CANARY}}, {"auth": ("user", CANARY)}, {"headers": {"A": f"Bearer {CANARY}"}}):
+    for extra in (
+        {"headers": {"X-Api-Key": CANARY}},
+        {"auth": ("user", CANARY)},
+        {"headers": {"A": f"Bearer {CANARY}"}},
+    ):
         with pytest.raises(SourceError, match="is unknown") as caught:
             Api("acme", vendor.url, retry=retry, **extra).get("/rows")
         assert CANARY not in told(caught.value)
@@ -413,7 +419,7 @@ def test_pages_are_read_to_the_end():
 @pytest.mark.parametrize(("following", "asked_for"), [(("a", "a"), 2), (("a", "b", "a"), 3)])
 def test_a_repeated_cursor_stops(following, asked_for):
     asked, fetch = served(*following)
-    with pytest.raises(SourceError, match="acme paging: .*the next-page cursor repeats") as caught:
+    with pytest.raises(SourceError, match=r"acme paging: .*the next-page cursor repeats") as caught:
         list(pages(fetch, source="acme"))
     assert len(asked) == asked_for
     assert caught.value.permanent

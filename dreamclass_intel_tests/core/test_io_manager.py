@@ -41,7 +41,7 @@ def run(settings_env, monkeypatch):
 
 @dg.asset(**asset_settings(THINGS))
 def things(context: dg.AssetExecutionContext) -> Extract:
-    records = [{"id": f"{day} {n}", "number": n, "_origin": day} for day in days(context).keys() for n in range(2)]
+    records = [{"id": f"{day} {n}", "number": n, "_origin": day} for day in context.partition_keys for n in range(2)]
     return extract(THINGS, [*records, records[0]], lambda r: r["_origin"], metadata={"requests": 3})
 
 

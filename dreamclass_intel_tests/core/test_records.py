@@ -87,9 +87,7 @@ def test_decimals_reach_the_declared_precision():
     assert "decimal" in refusal(Type.DECIMAL, widest + 1)
 
 
-@given(
-    st.datetimes(dt.datetime(1901, 1, 1), dt.datetime(2199, 1, 1), timezones=st.sampled_from(ZONES)), st.booleans()
-)
+@given(st.datetimes(dt.datetime(1901, 1, 1), dt.datetime(2199, 1, 1), timezones=st.sampled_from(ZONES)), st.booleans())
 def test_aware_times_become_utc(value, as_text):
     expected = value.astimezone(dt.UTC).replace(tzinfo=None)
     assert stored(Type.TIMESTAMP, value.isoformat() if as_text else value) == expected
@@ -290,7 +288,9 @@ def test_conform_casts_orders_and_fills():
     found = conform(table(), pa.table({"text": ["x"], "id": ["a"]}), DAY)
     assert found.schema == table().arrow_schema
     assert found.to_pylist() == [{"id": "a", "number": None, "text": "x", "_partition": DAY}]
-    assert conform(table(), pa.table({"id": ["a"], "number": pa.array([3], pa.int8())}), DAY)["number"].to_pylist() == [3]
+    assert conform(table(), pa.table({"id": ["a"], "number": pa.array([3], pa.int8())}), DAY)["number"].to_pylist() == [
+        3
+    ]
 
 
 def test_conform_refuses_what_does_not_fit():

@@ -63,8 +63,8 @@ def test_events_are_the_worlds(materialise, read, site):
     ]
     # The date is the property's: two hours of the UTC day before belong to it.
     early = read(f"SELECT min(event_at) AS a, max(event_at) AS b FROM {EVENTS} WHERE event_date = DATE '2024-02-06'")
-    assert early[0]["a"] >= dt.datetime(2024, 2, 5, 22)  # noqa: DTZ001
-    assert early[0]["b"] < dt.datetime(2024, 2, 6, 22)  # noqa: DTZ001
+    assert early[0]["a"] >= dt.datetime(2024, 2, 5, 22)
+    assert early[0]["b"] < dt.datetime(2024, 2, 6, 22)
     assert read(f"SELECT count(*) AS n FROM {EVENTS} WHERE event_at < event_date AND event_name = 'page_view'")[0]["n"]
 
 
@@ -222,7 +222,7 @@ def test_session_parameters_come_in_many_types(materialise, read, folder, params
     materialise([assets.ga4_events], FIRST)
     (row,) = read(f"SELECT ga_session_id, session_engaged, event_params FROM {EVENTS}")
     assert (row["ga_session_id"], row["session_engaged"]) == (session_id, engaged)
-    assert json.loads(row["event_params"]) == params
+    assert row["event_params"] == "{}"  # what has a column is not stored twice
 
 
 def test_full_rows_flatten(materialise, read, folder):
@@ -230,7 +230,13 @@ def test_full_rows_flatten(materialise, read, folder):
         "events_20240205.jsonl.gz",
         event(
             name="purchase",
-            params={"page_title": 'A "quoted" \\ title\n', "engagement_time_msec": 1200, "value": "x"},
+            event_params=[
+                {"key": "page_title", "value": {"string_value": 'A "quoted" \\ title\n'}},
+                {"key": "engagement_time_msec", "value": {"int_value": "1200"}},
+                {"key": "value", "value": {"string_value": "x"}},
+                {"key": "weight", "value": {"double_value": 0.5}},
+                {"key": "nothing", "value": {}},
+            ],
             collected_traffic_source={"manual_source": "a", "manual_medium": "b", "gclid": "Cj0"},
             traffic_source={"source": "first", "medium": "m", "name": "n"},
             session_traffic_source_last_click={
@@ -244,7 +250,8 @@ def test_full_rows_flatten(materialise, read, folder):
     )
     materialise([assets.ga4_events], FIRST)
     bare, full = read(f"SELECT * FROM {EVENTS} ORDER BY event_name")
-    assert full["event_at"] == dt.datetime(2024, 2, 5, 10)  # noqa: DTZ001
+    assert full["event_at"] == dt.datetime(2024, 2, 5, 10)
+    assert json.loads(full["event_params"]) == {"value": "x", "weight": 0.5, "nothing": None}
     assert (full["page_title"], full["engagement_time_ms"]) == ('A "quoted" \\ title\n', 1200)
     assert (full["collected_source"], full["has_gclid"], full["first_user_source"]) == ("a", True, "first")
     assert (full["session_source"], full["session_default_channel_group"]) == ("google", "Paid Search")
@@ -450,8 +457,9 @@ def test_bigquery_shards_flatten_alike(tmp_path, waits):
     assert [(s.suffix, s.row_count) for s in shards] == [("20240205", 3)]
     assert shards[0].last_modified == dt.datetime(2024, 2, 7, 10, 0, 0, 123000, tzinfo=dt.UTC)
     assert len(waits) == 1
-    (batch,) = flatten.events(source, shards, flatten.Reading(), tmp_path, "500MB")
-    assert [(r["ga_session_id"], r["country"], r["city"]) for r in batch.to_pylist()] == [(9, "Greece", None)] * 3
+    batches = flatten.events(source, shards, flatten.Reading(), tmp_path, "500MB")
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    assert [(r["ga_session_id"], r["country"], r["city"]) for r in rows] == [(9, "Greece", None)] * 3
 
 
 def test_a_bigquery_shard_that_changed_meanwhile_is_a_transient_failure(tmp_path):

@@ -122,3 +122,8 @@ def test_any_chart_can_be_drawn(chart: Chart) -> None:
     assert not re.search(r'="[^"]*\b(nan|inf)\b', svg)
     numbers = [float(n) for n in re.findall(r'\s(?:x|y|cx|cy|x1|x2|y1|y2)="([^"]*)"', svg)]
     assert all(-1 <= n <= 900 for n in numbers)
+
+
+def test_a_chart_without_points_is_drawn() -> None:
+    svg = render_svg(analyse([], labels=[]), title="Nothing yet")
+    assert ET.fromstring(svg).tag.endswith("svg")

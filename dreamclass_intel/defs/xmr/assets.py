@@ -23,7 +23,6 @@ from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel.xmr import phrase, render_svg
 
 METRIC_SERIES = dg.AssetKey(["marts", "metric_series"])
-CHART_POINTS = 60  # what one picture can show; the table keeps them all
 
 
 def asset_key(metric: Metric) -> dg.AssetKey:

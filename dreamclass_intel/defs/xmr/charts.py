@@ -53,6 +53,8 @@ def chart_as_of(metric: Metric, series: Sequence[dict[str, Any]], close: dt.date
     elif rows[-1]["value"] is None:
         problem = "nothing was measured in the period"
     start = metric.baseline.start
+    if problem is None and start and periods[-1] < start:
+        problem = f"run-up before the baseline, which starts {start}"
     run_up = {i for i, p in enumerate(periods) if start and p < start}
     chart = analyse(
         [r["value"] for r in rows],
