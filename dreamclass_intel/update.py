@@ -94,8 +94,8 @@ class _Driver:
             ("score_window_charts", Grain.SCORING_WINDOW, windows),
             ("weekly", Grain.WEEKLY, weeks),
         ):
-            first = next((m for m in metrics() if m.table_grain is grain), None)
-            missing = self._missing(f"xmr/{first.id}", keys) if first else []
+            charts = [f"xmr/{m.id}" for m in metrics() if m.table_grain is grain]
+            missing = sorted({key for chart in charts for key in self._missing(chart, keys)})
             for number, key in enumerate(missing, 1):
                 if number == 1 or number % 13 == 0 or number == len(missing):
                     self.say(f"Charts {job}: {number} of {len(missing)} ({key})")

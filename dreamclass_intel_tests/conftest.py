@@ -35,9 +35,7 @@ def settings_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ca
 
 @pytest.fixture(scope="session")
 def _site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    site = build_site(
-        seed=7, scale=0.02, start=START, clock_path=tmp_path_factory.mktemp("site") / "clock.json"
-    )
+    site = build_site(seed=7, scale=0.02, start=START, clock_path=tmp_path_factory.mktemp("site") / "clock.json")
     site.clock.initial = NOW  # set() never goes back
     return site
 

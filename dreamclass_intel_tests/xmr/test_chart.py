@@ -15,9 +15,7 @@ QUIET = [10.0, 12, 10, 12, 10, 12, 10, 12, 10, 12, 10, 12]
 GIVEN = Limits.given(lnpl=7.34, unpl=12.66, center=10, mr_bar=1)
 
 
-def rules(
-    values: list[float | None], **kwargs: object
-) -> list[tuple[str, str, int, int, int, tuple[int, ...]]]:
+def rules(values: list[float | None], **kwargs: object) -> list[tuple[str, str, int, int, int, tuple[int, ...]]]:
     chart = analyse(values, baseline=GIVEN, **kwargs)  # type: ignore[arg-type]
     return [(s.rule, s.side, s.start, s.end, s.known_at, s.members) for s in chart.signals]
 

@@ -110,9 +110,7 @@ def test_the_real_command(csv: Path) -> None:
         pytest.skip(f"the package is not installed: no {command}")
     text = csv.read_text().replace("W15", "Wé15")
     csv.write_text(text)
-    done = subprocess.run(
-        [command, "xmr", csv], capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=False
-    )
+    done = subprocess.run([command, "xmr", csv], capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=False)
     assert done.returncode == 0, done.stderr
     assert b"W?15" in done.stdout
     bad = subprocess.run([command, "xmr", csv.with_name("none.csv")], capture_output=True, check=False)

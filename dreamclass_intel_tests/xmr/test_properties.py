@@ -99,9 +99,7 @@ def test_time_reversal_keeps_limits_and_members(whole: list[int]) -> None:
     st.integers(6, 14),
     st.booleans(),
 )
-def test_locked_signals_never_change_in_hindsight(
-    whole: list[int], gaps: list[bool], count: int, bridge: bool
-) -> None:
+def test_locked_signals_never_change_in_hindsight(whole: list[int], gaps: list[bool], count: int, bridge: bool) -> None:
     values = with_gaps(whole, gaps)
     policy = Baseline(count=count)
     full = analyse(values, baseline=policy, bridge=bridge)
@@ -119,9 +117,7 @@ def test_locked_signals_never_change_in_hindsight(
             assert {s.rule for s in then.signals_known_at(i)} == {s.rule for s in full.signals_known_at(i)}
             for signal in then.signals:
                 twin = next(
-                    s
-                    for s in full.signals
-                    if (s.rule, s.side, s.start) == (signal.rule, signal.side, signal.start)
+                    s for s in full.signals if (s.rule, s.side, s.start) == (signal.rule, signal.side, signal.start)
                 )
                 assert set(signal.members) <= set(twin.members)
 

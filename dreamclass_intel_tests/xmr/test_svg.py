@@ -63,9 +63,7 @@ def test_signals_by_shape_colour_and_letter() -> None:
     root = parse(render_svg(chart))
     classes = [(element.tag.removeprefix(SVG), element.get("class")) for element in root.iter()]
     assert {s.rule for s in chart.signals} == {"outside_limits", "run_of_8", "3_of_4"}
-    shapes = {
-        css: len(str(e.get("points")).split()) for e in root.iter(SVG + "polygon") if (css := e.get("class"))
-    }
+    shapes = {css: len(str(e.get("points")).split()) for e in root.iter(SVG + "polygon") if (css := e.get("class"))}
     assert shapes["L"] == shapes["R"] == 4
     assert shapes["H"] == 3
     letters = "".join(e.text or "" for e in root.iter(SVG + "text") if "letter" in str(e.get("class")))
