@@ -24,7 +24,7 @@ from dreamclass_intel.defs.automation.sensors import (
 )
 from dreamclass_intel.defs.metrics.registry import metrics
 from dreamclass_intel.defs.monitoring.client import Notifier
-from dreamclass_intel.defs.monitoring.sensors import deliver, newest_positions
+from dreamclass_intel.defs.monitoring.sensors import deliver, newest_positions, remember
 from dreamclass_intel.partitions import DAY, START, WEEKLY, register_windows, windows_until
 
 Say = Callable[[str], None]
@@ -54,7 +54,11 @@ def update(say: Say = print, alerts: bool = False) -> None:
         driver.charts(newest)
     finally:
         if alerts:
-            say(f"{sum(told for _, told in deliver(instance, seen, Notifier(), Clock()))} alerts sent")
+            sent = sum(told for _, told in deliver(instance, seen, Notifier(), Clock()))
+            say(f"{sent} alerts sent")
+        else:
+            for key, episode in sorted(remember(instance, seen).items()):
+                say(f"Open signal: {key}, last in {episode.last_failed}")
 
 
 class _Driver:
@@ -116,8 +120,6 @@ class _Driver:
                 partition_key=partition_key,
                 run_id=run_id,
                 raise_on_error=False,
-                # 40,000 event lines would drown the progress; the UI has them all.
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         if not result.success:
             raise UpdateError(f"Run {run_id} of {job} failed: {_why(result)}")

@@ -211,6 +211,8 @@ def make_contact(school: School, d: Draw, freemail_share: float) -> Contact:
         style = d.below(3)
         user = (f"{first}.{last}{d.below(990)}", f"{last}{first[0]}{1960 + d.below(45)}",
                 f"{_slug(school.name)[:18]}{d.below(90)}")[style]  # fmt: skip
+        # An address belongs to one person: what is left of the school's id keeps two namesakes apart.
+        user += school.school_id[-3:]
         email = f"{ascii_of(user).lower().replace(' ', '')}@{d.pick(FREEMAIL)}"
     else:
         user = d.one((f"{first}.{last}", f"{first[0]}{last}", first, "info", "office", "admin"))

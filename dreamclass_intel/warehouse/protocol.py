@@ -1,5 +1,7 @@
 """What a warehouse can do for the suite. Backends implement exactly this."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -67,7 +69,8 @@ class Spool:
         self.table, self.data, self.rows = table, data, 0
         self._allowed = None if partitions is None else set(partitions)
         folder.mkdir(parents=True, exist_ok=True)
-        self._dir = tempfile.TemporaryDirectory(dir=folder, prefix=f"{table.name}-")
+        _sweep(folder)
+        self._dir = tempfile.TemporaryDirectory(dir=folder, prefix=f"{os.getpid()}-{table.name}-")
         self.path = Path(self._dir.name) / "rows.parquet"
 
     def __enter__(self) -> Self:
@@ -103,3 +106,21 @@ class Spool:
                 f"{self.table.address}: rows of partitions {sorted(found - self._allowed, key=str)[:5]} in a load of "
                 f"{min(self._allowed)}..{max(self._allowed)}"
             )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left."""
+    for left in folder.iterdir():
+        owner = left.name.partition("-")[0]
+        if owner.isdigit() and not _runs(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's, so it lives
+    return True

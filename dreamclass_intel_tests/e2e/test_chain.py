@@ -31,11 +31,12 @@ CHAIN = ("new_day", "closed_week", "scoring_runs")
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    found = Suite(tmp_path_factory.mktemp("suite"), NOW, scale=0.02)
+    found = Suite(tmp_path_factory.mktemp("suite"), scale=0.02)
     try:
         found.start_sandbox()
         found.start_dagster()
         found.sensors(False, CHAIN)
+        found.set_now(NOW)
         yield found
     finally:
         found.close()

@@ -27,12 +27,12 @@ def _load(
     crm: CrmResource,
     hubspot: Callable[[Days], Iterator[Record]],
     day: Callable[[Record], str] = normalise.changed_day,
-    newest: dt.date | None = None,
+    clock: Clock | None = None,
 ) -> Extract:
     """The window's rows of `table`, by the route the settings chose.
 
     HubSpot finds an object by its last change only: one made on the newest day and changed again since would be
-    missing until tomorrow. So a window that reaches `newest` reads on to now, and keeps such objects on its
+    missing until tomorrow. So a window that reaches the newest ready day reads on to now, and keeps such objects on its
     last day; tomorrow's load moves them to their own.
     """
     window = days(context)
@@ -40,7 +40,7 @@ def _load(
     if files is not None:
         return csv_import.load(kind, files, window)
     last = window.last.isoformat()
-    if newest is not None and window.last >= newest:
+    if clock is not None and window.last >= clock.newest_ready_day():
         open_window = Days(window.start, window.end + dt.timedelta(days=OPEN_DAYS))
         return extract(table, hubspot(open_window), lambda record: min(day(record), last))  # type: ignore[arg-type]
     # An object that changes again while it is being read belongs to that later day.
@@ -67,7 +67,7 @@ def crm_companies(context: dg.AssetExecutionContext, crm: CrmResource, clock: Cl
         records = (normalise.company(item) for item in _changed(crm, "companies", properties, window))
         return _with_merges(records, "company_id")
 
-    return _load(tables.COMPANIES, "companies", context, crm, hubspot, newest=clock.newest_ready_day())
+    return _load(tables.COMPANIES, "companies", context, crm, hubspot, clock=clock)
 
 
 @raw_asset(tables.CONTACTS, source="crm")
@@ -84,7 +84,7 @@ def crm_contacts(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clo
     def hubspot(window: Days) -> Iterator[Record]:
         return _with_merges(records(window), "contact_id")
 
-    return _load(tables.CONTACTS, "contacts", context, crm, hubspot, newest=clock.newest_ready_day())
+    return _load(tables.CONTACTS, "contacts", context, crm, hubspot, clock=clock)
 
 
 @raw_asset(tables.DEALS, source="crm")
@@ -103,7 +103,7 @@ def crm_deals(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock)
     def hubspot(window: Days) -> Iterator[Record]:
         return _with_merges(records(window), "deal_id")
 
-    return _load(tables.DEALS, "deals", context, crm, hubspot, newest=clock.newest_ready_day())
+    return _load(tables.DEALS, "deals", context, crm, hubspot, clock=clock)
 
 
 @raw_asset(tables.STAGE_HISTORY, source="crm")
@@ -131,7 +131,7 @@ def crm_leads(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock)
         found = _changed(crm, "contacts", normalise.CONTACT_PROPERTIES, window)
         return (record for item in found if (record := normalise.lead(item)) is not None)
 
-    return _load(tables.LEADS, "leads", context, crm, hubspot, newest=clock.newest_ready_day())
+    return _load(tables.LEADS, "leads", context, crm, hubspot, clock=clock)
 
 
 @raw_asset(tables.PIPELINES, source="crm")

@@ -63,6 +63,7 @@ def _materialise(
 
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
+    from dreamclass_intel.clock import Clock
     from dreamclass_intel.defs.crm import assets
     from dreamclass_intel.defs.crm.client import CrmResource
     from dreamclass_intel.warehouse.io_manager import WarehouseIOManager, WarehouseResource
@@ -71,7 +72,7 @@ def _materialise(
     crm = CrmResource(csv_file=str(file), csv_mapping=str(mapping), csv_as_of=as_of)
     job = dg.Definitions(
         assets=[asset],
-        resources={"crm": crm, "warehouse_io": WarehouseIOManager(warehouse=WarehouseResource())},
+        resources={"clock": Clock(), "crm": crm, "warehouse_io": WarehouseIOManager(warehouse=WarehouseResource())},
         jobs=[dg.define_asset_job("import_crm", selection="*")],
         executor=dg.in_process_executor,
     ).resolve_job_def("import_crm")

@@ -17,7 +17,7 @@ from dagster._core.event_api import RunStatusChangeRecordsFilter
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
 from dreamclass_intel.defs.monitoring.client import DeliveryError, Notifier
-from dreamclass_intel.defs.monitoring.episodes import Evaluation, News, step
+from dreamclass_intel.defs.monitoring.episodes import Episode, Evaluation, News, step
 from dreamclass_intel.defs.monitoring.ledger import Ledger
 from dreamclass_intel.settings import load_settings
 
@@ -62,6 +62,20 @@ def deliver(
             told = _tell(run, instance, notifier, ledger, clock)
             positions = {**positions, event_type.value: storage_id}
             yield positions, told
+
+
+def remember(instance: dg.DagsterInstance, positions: Positions) -> dict[str, Episode]:
+    """Keep the episodes of the runs that finished after `positions` without telling of any: after a fill, what
+    has been going on for months is no news. Returns the open ones."""
+    ledger = Ledger(load_settings().state_dir / "alerts")
+    episodes = ledger.episodes()
+    while finished := sorted(_finished(instance, positions), key=lambda f: f[2]):
+        for event_type, storage_id, _, run in finished:
+            for evaluation in evaluations(instance, run.run_id):
+                episodes, _news = step(episodes, evaluation, run.run_id)
+            positions = {**positions, event_type.value: storage_id}
+    ledger.keep(episodes)
+    return episodes
 
 
 def _cursor(positions: Positions) -> str:
