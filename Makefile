@@ -24,6 +24,8 @@ run: $(VENV)/.installed ## sandbox, warehouse, Dagster UI on loopback; Ctrl-C st
 test: $(VENV)/.installed ## everything: lint, types, definitions, tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/dg check defs
+	@$(BIN)/dagster definitions validate 2>/dev/null
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 advance: $(VENV)/.installed ## move the running sandbox on: make advance DAYS=14
