@@ -16,9 +16,6 @@ from dreamclass_intel.clock import Clock
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.warehouse.io_manager import WarehouseIOManager, WarehouseResource
 
-# A ranged run writes tens of thousands of event lines; the UI has them all, the terminal gets what matters.
-QUIET_CONSOLE = dg.colored_console_logger.configured({"log_level": "WARNING"})
-
 
 def resources() -> dict[str, Any]:
     """The shared resources, and what each source folder's `client.py` offers as RESOURCES."""
@@ -43,11 +40,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     return dg.Definitions.merge(
         loaded,
-        dg.Definitions(
-            resources={**resources(), **(overrides or {})},
-            executor=dg.in_process_executor,
-            loggers={"console": QUIET_CONSOLE},
-        ),
+        dg.Definitions(resources={**resources(), **(overrides or {})}, executor=dg.in_process_executor),
     )
 
 

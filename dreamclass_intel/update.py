@@ -120,6 +120,7 @@ class _Driver:
                 partition_key=partition_key,
                 run_id=run_id,
                 raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # progress is said below
             )
         if not result.success:
             raise UpdateError(f"Run {run_id} of {job} failed: {_why(result)}")
