@@ -110,8 +110,8 @@ def test_the_page_opens_in_a_browser(suite: Suite, tmp_path: Path) -> None:
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.goto(f"{suite.url}/assets/xmr/lqi?partition={WINDOWS[-1]}")
         page.get_by_text("Are the leads as good as they were?").first.wait_for(timeout=60_000)
-        page.goto(f"{suite.url}/locations/dreamclass_intel/asset-groups/xmr")
-        page.get_by_text("win_rate").first.wait_for(timeout=60_000)
+        page.goto(f"{suite.url}/locations/dreamclass_intel/asset-groups/xmr/list")
+        page.get_by_text("activation_rate").first.wait_for(timeout=60_000)
         picture = tmp_path / "group.png"
         page.screenshot(path=str(picture))
         assert picture.stat().st_size > 20_000
