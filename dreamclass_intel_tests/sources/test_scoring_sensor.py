@@ -24,6 +24,7 @@ class Daemon:
 
     def __init__(self) -> None:
         self.instance = dg.DagsterInstance.ephemeral()
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(["marts", "metric_series"]))
         self.cursor: str | None = None
         self.launched: list[tuple[str, str]] = []
 
@@ -314,3 +315,11 @@ def test_the_sensor_is_on_for_the_job_score_window():
     assert scoring_runs.minimum_interval_seconds == 30
     assert scoring_runs.job_name == "score_window"
     assert ScoringWindow.from_key(KEYS[0]).end == dt.date(2024, 1, 15)
+
+
+def test_nothing_is_requested_before_the_first_daily_run(sandbox: str) -> None:
+    with dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral()) as context:
+        answer = scoring_runs(context, lead_scoring=LeadScoringResource())
+    assert isinstance(answer, dg.SkipReason)
+    assert "first daily run" in (answer.skip_message or "")
+    assert context.cursor is None

@@ -12,6 +12,7 @@ from dreamclass_intel.defs.lead_scoring.client import LeadScoringResource, Row, 
 from dreamclass_intel.partitions import SCORING_WINDOWS, ScoringWindow, unregistered_windows
 from dreamclass_intel.settings import Mode, load_settings
 
+METRIC_SERIES = dg.AssetKey(["marts", "metric_series"])
 LQI = dg.AssetKey(["core", "lqi"])
 CURSOR_VERSION = 1
 BATCH = 10  # requests a tick: a first fill of two years must not flood the queue
@@ -111,6 +112,9 @@ def scoring_runs(
     """Ask Supabase what completed since the cursor; register the windows and request their runs together."""
     if load_settings().lead_scoring.mode is Mode.OFF:
         return dg.SkipReason("Lead scoring is off.")
+    if context.instance.get_latest_materialization_event(METRIC_SERIES) is None:
+        # A used run key is burnt: a run that fails for want of the other marts would not be asked for again.
+        return dg.SkipReason("Waiting for the first daily run: it builds the models that the charts read.")
     cursor = Cursor.parse(context.cursor)
     runs = lead_scoring.completed_since(cursor.until and cursor.until - OVERLAP)
     if not runs and cursor.until is None:
