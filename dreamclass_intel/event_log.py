@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,8 +33,12 @@ def _synchronous_normal(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
+def _is_plain(event: EventLogEntry) -> bool:
+    return event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS
+
+
 class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
-    """`SqliteEventLogStorage` whose `store_event_batch` is one transaction per shard."""
+    """`SqliteEventLogStorage` whose `store_event_batch` is one transaction per shard and stretch."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
@@ -86,16 +91,17 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 yield conn
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events of one run at once; anything but plain asset events goes the stock way."""
-        run_ids = {event.run_id for event in events}
-        if len(run_ids) != 1 or not all(
-            event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS for event in events
-        ):
-            for event in events:
-                self.store_event(event)
-            return
+        """Store events in order: stretches of plain asset events at once, anything else the stock way."""
+        for (run_id, plain), stretch in groupby(events, lambda event: (event.run_id, _is_plain(event))):
+            if plain:
+                self._store_stretch(run_id, list(stretch))
+            else:
+                for event in stretch:
+                    self.store_event(event)
+
+    def _store_stretch(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]
-        with self.run_connection(run_ids.pop()) as conn:
+        with self.run_connection(run_id) as conn:
             conn.execute(SqlEventLogStorageTable.insert(), rows)
         with self.index_transaction() as conn:
             # SQLite has one writer: rows of one transaction get consecutive ids in insertion order.

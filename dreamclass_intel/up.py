@@ -1,4 +1,4 @@
-"""`make run`: the sandbox, an up-to-date warehouse and the Dagster UI, as child processes that end with it."""
+"""`make run`: the sandbox, a filled warehouse and the Dagster UI, as child processes that end with it."""
 
 import contextlib
 import os
@@ -53,7 +53,12 @@ def up() -> None:
             children.start("sandbox", [sys.executable, "-m", "dreamclass_intel.cli", "sandbox"])
             children.wait_for(f"{settings.sandbox_url}/clock", "sandbox")
             print(f"Sandbox vendors: {settings.sandbox_url}", flush=True)
-        children.run("update", [sys.executable, "-m", "dreamclass_intel.cli", "update"])
+        filled = settings.state_dir / "filled"
+        if filled.exists():
+            print("The warehouse is filled; the sensors load what is new and tell of it.", flush=True)
+        else:
+            children.run("update", [sys.executable, "-m", "dreamclass_intel.cli", "update"])
+            filled.touch()
         port = settings.webserver_port
         children.start(
             "dagster", [sys.executable, "-m", "dagster", "dev", "-h", HOST, "-p", str(port), "--log-level", "warning"]

@@ -9,7 +9,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from multiprocessing import get_context
 
 import dagster as dg
 
@@ -29,6 +32,10 @@ from dreamclass_intel.partitions import DAY, START, WEEKLY, register_windows, wi
 
 Say = Callable[[str], None]
 SHOWN = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.HANDLED_OUTPUT}
+
+
+ChartRun = tuple[str, str]  # job, partition
+WORKERS, WORTH_WORKERS = 2, 20
 
 
 class UpdateError(RuntimeError):
@@ -94,16 +101,35 @@ class _Driver:
         windows = [w.key for w in windows_until(newest + DAY)]
         moment = dt.datetime.combine(newest + DAY, dt.time(), dt.UTC)
         weeks = list(WEEKLY.get_partition_keys(current_time=moment))
+        older, last = list[ChartRun](), list[ChartRun]()
         for job, grain, keys in (
             ("score_window_charts", Grain.SCORING_WINDOW, windows),
             ("weekly", Grain.WEEKLY, weeks),
         ):
             charts = [f"xmr/{m.id}" for m in metrics() if m.table_grain is grain]
             missing = sorted({key for chart in charts for key in self._missing(chart, keys)})
-            for number, key in enumerate(missing, 1):
-                if number == 1 or number % 13 == 0 or number == len(missing):
-                    self.say(f"Charts {job}: {number} of {len(missing)} ({key})")
-                self._run(job, partition_key=key, quiet=True)
+            older += [(job, key) for key in missing[:-1]]
+            last += [(job, key) for key in missing[-1:]]
+        for number, (job, key) in enumerate(self._drawn(older), 1):
+            if number == 1 or number % 13 == 0 or number == len(older):
+                self.say(f"Charts: {number} of {len(older)} ({job} {key})")
+        for job, key in last:  # alone and at the end: what ran last is what the UI shows of an asset
+            self.say(f"Charts of the newest: {job} {key}")
+            self.chart((job, key))
+
+    def _drawn(self, runs: Sequence[ChartRun]) -> Iterator[ChartRun]:
+        """Two processes share many charts: a run's second is nearly all Dagster's own bookkeeping."""
+        if len(runs) < WORTH_WORKERS:
+            yield from map(self.chart, runs)
+            return
+        with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(_chart, runs)
+
+    def chart(self, run: ChartRun) -> ChartRun:
+        """The charts of one window or week. Raises UpdateError."""
+        job, key = run
+        self._run(job, partition_key=key, quiet=True)
+        return run
 
     def _missing(self, asset: str, keys: Sequence[str]) -> list[str]:
         stored = set(self.instance.get_materialized_partitions(dg.AssetKey(asset.split("/"))))
@@ -124,6 +150,15 @@ class _Driver:
             )
         if not result.success:
             raise UpdateError(f"Run {run_id} of {job} failed: {_why(result)}")
+
+
+@cache
+def _worker() -> _Driver:
+    return _Driver(build_defs(), dg.DagsterInstance.get(), lambda _line: None)
+
+
+def _chart(run: ChartRun) -> ChartRun:
+    return _worker().chart(run)
 
 
 def _range(first: str, last: str) -> dict[str, str]:

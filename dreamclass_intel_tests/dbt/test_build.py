@@ -126,7 +126,7 @@ def test_money_from_lines_to_closing(dbt: Dbt, warehouse: DuckDBWarehouse) -> No
     dbt(
         warehouse.path,
         *("build", "--select", "+marts.billing", "--indirect-selection", "cautious"),
-        as_of_date="2024-03-20",
+        as_of="2024-03-20",
     )
     assert rows(
         warehouse.path,
@@ -177,7 +177,7 @@ def test_marts_agree_with_the_simulated_truth(
         asset for folder in ("dates", "backend", "stripe", "chartmogul", "crm", "ga4") for asset in assets(folder)
     ]
     materialise(wanted, START.isoformat(), newest.isoformat())
-    dbt(database, "build", as_of_date=newest.isoformat(), start_date=START.isoformat())
+    dbt(database, "build", as_of=newest.isoformat(), start_date=START.isoformat())
 
     # The ledger, movement by movement, to a billionth of a cent.
     names = {"new_biz": "new_business"}

@@ -1,6 +1,5 @@
 """The dbt models as assets and their tests as checks: one `dbt build` per contiguous stretch of models."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 
 from dreamclass_intel import catalog
 from dreamclass_intel.clock import Clock
-from dreamclass_intel.defs.dbt.project import manifest, project, use_settings
+from dreamclass_intel.defs.dbt.project import manifest, project, use_settings, variables
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import DATA_ENGINEERING, FINANCE, GROWTH
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
@@ -58,12 +57,8 @@ def dbt(
     context: dg.AssetExecutionContext, dbt_cli: DbtCliResource, clock: Clock, warehouse: WarehouseResource
 ) -> Iterator[Any]:
     """Builds the selected models as of the newest closed day."""
-    use_settings()
+    use_settings(clock.newest_day())
     warehouse.backend().ensure(list(catalog.tables().values()))  # a source never loaded is an empty table
-    settings = load_settings()
-    variables = {
-        "as_of_date": clock.newest_day().isoformat(),
-        "start_date": settings.start_date.isoformat(),
-        "reporting_time_zone": settings.reporting_time_zone,
-    }
-    yield from dbt_cli.cli(["build", "--vars", json.dumps(variables)], context=context).stream()
+    # Unit tests test SQL on fixtures, not data: they are the test suite's.
+    command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables()]
+    yield from dbt_cli.cli(command, context=context).stream()

@@ -1,5 +1,6 @@
 """The dbt project on disk: where it is, its manifest (parsed when stale), and lineage questions over it."""
 
+import datetime as dt
 import json
 import os
 import sys
@@ -21,10 +22,22 @@ UNTRACKED = {"target", "logs", ".user.yml"}
 DBT = str(Path(sys.executable).with_name("dbt"))  # the one of this environment, whatever PATH says
 
 
-def use_settings() -> None:
-    """profiles.yml reads the environment; give it this process's settings."""
+def use_settings(as_of: dt.date) -> None:
+    """The project reads the environment; give it this process's settings and the newest closed day.
+
+    The day is no `--vars` value: dbt parses the whole project anew when one changes.
+    """
+    os.environ["AS_OF_DATE"] = as_of.isoformat()
     os.environ["DUCKDB_PATH"] = str(load_settings().database)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+
+
+def variables() -> str:
+    """The `--vars` of every dbt command, as JSON."""
+    settings = load_settings()
+    return json.dumps(
+        {"start_date": settings.start_date.isoformat(), "reporting_time_zone": settings.reporting_time_zone}
+    )
 
 
 @cache
@@ -33,10 +46,10 @@ def project() -> DbtProject:
     found = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target=load_settings().warehouse)
     manifest = Path(found.manifest_path)
     if not manifest.exists() or manifest.stat().st_mtime < _newest_change():
-        use_settings()
+        use_settings(load_settings().start_date)  # any day will do: nothing is built
         load_settings().database.parent.mkdir(parents=True, exist_ok=True)
         dbt_cli = DbtCliResource(project_dir=found, dbt_executable=DBT)
-        dbt_cli.cli(["parse", "--quiet"], target_path=manifest.parent).wait()
+        dbt_cli.cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent).wait()
     return found
 
 

@@ -10,7 +10,7 @@ HEAD = """-- Generated from dreamclass_intel/defs/metrics/registry.yaml by `make
 -- Grain: metric x period. The one tall input of the XmR charts.
 with days as (
 
-    {{ days_until(var("start_date"), var("as_of_date"), ahead=14) }}
+    {{ days_until(var("start_date"), as_of_day(), ahead=14) }}
 
 ),
 
@@ -27,7 +27,7 @@ PERIODS = """{grain}_periods as (
 
 )"""
 
-AS_OF = "cast('{{ var(\"as_of_date\") }}' as date)"
+AS_OF = "{{ as_of_date() }}"
 
 BLOCK = """-- {title}: {question}
 select

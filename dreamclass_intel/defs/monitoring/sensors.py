@@ -69,11 +69,14 @@ def remember(instance: dg.DagsterInstance, positions: Positions) -> dict[str, Ep
     has been going on for months is no news. Returns the open ones."""
     ledger = Ledger(load_settings().state_dir / "alerts")
     episodes = ledger.episodes()
+    seen: list[tuple[Evaluation, str]] = []
     while finished := sorted(_finished(instance, positions), key=lambda f: f[2]):
         for event_type, storage_id, _, run in finished:
-            for evaluation in evaluations(instance, run.run_id):
-                episodes, _news = step(episodes, evaluation, run.run_id)
+            seen += [(evaluation, run.run_id) for evaluation in evaluations(instance, run.run_id)]
             positions = {**positions, event_type.value: storage_id}
+    # A fill draws charts side by side: by period, not as they came.
+    for evaluation, run_id in sorted(seen, key=lambda pair: pair[0].partition or ""):
+        episodes, _news = step(episodes, evaluation, run_id)
     ledger.keep(episodes)
     return episodes
 

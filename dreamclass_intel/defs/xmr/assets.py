@@ -156,7 +156,6 @@ def build_charts(grain: Grain) -> dg.AssetsDefinition:
         specs=[_spec(m) for m in members.values()],
         check_specs=[spec for m in members.values() for spec in _check_specs(m)],
         can_subset=True,
-        pool="warehouse",
     )
     def charts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
         """Chart the selected metrics as of the partition's close."""

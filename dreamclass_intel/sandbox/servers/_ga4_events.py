@@ -128,6 +128,13 @@ class Export:
         with self._lock:
             return self._shards.get((day, max_late)) or self._render(day, max_late)
 
+    def prepare(self, now: dt.datetime) -> None:
+        """Render the shards that exist at `now`, oldest first, while there is room to keep them."""
+        day = self.world.config.start
+        while (version := self.world.shard(day, now)) and self._held < _KEPT_BYTES * 0.95:
+            self.shard(day, version.max_late)
+            day += _DAY
+
     def _render(self, day: dt.date, max_late: int) -> bytes:
         lines: list[str] = []
         numbers: dict[str, Numbers] = {}

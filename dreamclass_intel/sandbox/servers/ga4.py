@@ -19,6 +19,7 @@ _FILE = re.compile(r"events_(intraday_)?(\d{8})\.jsonl\.gz")
 def routes(site: Site) -> list[BaseRoute]:
     """Mounted at /ga4."""
     export = Export(site.world)
+    site.ahead.append(lambda: export.prepare(site.now))
 
     def listing(request: Request) -> Response:
         if not bearer_ok(request):

@@ -4,6 +4,7 @@ import datetime as dt
 import importlib
 import pkgutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from dreamclass_intel.settings import load_settings
 INFRASTRUCTURE = {"site", "server", "faults"}
 
 
-def create_app(site: Site, truth_path: Path | None = None) -> Starlette:
+def create_app(site: Site, truth: "Truth | None" = None) -> Starlette:
     """All stand-ins of `site`. The vendor modules of this package are mounted under their own names."""
 
     def clock(_request: Request) -> Response:
@@ -36,8 +37,8 @@ def create_app(site: Site, truth_path: Path | None = None) -> Starlette:
     async def advance(request: Request) -> Response:
         body = await request.json()
         now = site.clock.advance(int(body["days"]))
-        if truth_path:
-            write_truth(site.world, now, truth_path)
+        if truth:
+            truth.write()
         return answer({"now": now.isoformat()})
 
     async def faults(request: Request) -> Response:
@@ -58,6 +59,18 @@ def create_app(site: Site, truth_path: Path | None = None) -> Starlette:
         ],
         middleware=[Middleware(FaultMiddleware, faults=site.faults)],
     )
+
+
+class Truth:
+    """The planted truth in a file, as of the site's now."""
+
+    def __init__(self, site: Site, path: Path) -> None:
+        self.path, self._site, self._lock = path, site, threading.Lock()
+
+    def write(self) -> None:
+        """Write the file anew."""
+        with self._lock:
+            write_truth(self._site.world, self._site.now, self.path)
 
 
 def build_site(seed: int, scale: float, start: dt.date, clock_path: Path) -> Site:
@@ -90,8 +103,10 @@ def serve() -> None:
     folder = settings.state_dir / "sandbox"
     folder.mkdir(parents=True, exist_ok=True)
     site = build_site(settings.sandbox_seed, settings.sandbox_scale, settings.start_date, folder / "clock.json")
-    truth = folder / "truth.json"
-    if not truth.exists():
-        write_truth(site.world, site.now, truth)
+    truth = Truth(site, folder / "truth.json")
+    app = create_app(site, truth)
+    if not truth.path.exists():  # a first start, which is about to be asked for everything
+        sys.setswitchinterval(0.0005)  # answers come first
+        threading.Thread(target=lambda: [work() for work in (truth.write, *site.ahead)], daemon=True).start()
     port = int(settings.sandbox_url.rsplit(":", 1)[1])
-    uvicorn.run(create_app(site, truth), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")

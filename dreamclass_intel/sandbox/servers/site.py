@@ -1,6 +1,7 @@
 """What every stand-in shares: the world, the clock, JSON answers and small parsing helpers."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +17,17 @@ from dreamclass_intel.settings import SANDBOX_KEY
 
 @dataclass
 class Site:
-    """One running sandbox. `cache` lets a stand-in keep what it computed for a given now."""
+    """One running sandbox.
+
+    `cache` lets a stand-in keep what it computed for a given now; `ahead` is what stand-ins can work out before
+    they are asked.
+    """
 
     world: World
     clock: SandboxClock
     faults: Faults = field(default_factory=Faults)
     cache: dict[str, tuple[dt.datetime, Any]] = field(default_factory=dict)
+    ahead: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def now(self) -> dt.datetime:

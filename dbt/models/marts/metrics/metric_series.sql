@@ -2,7 +2,7 @@
 -- Grain: metric x period. The one tall input of the XmR charts.
 with days as (
 
-    {{ days_until(var("start_date"), var("as_of_date"), ahead=14) }}
+    {{ days_until(var("start_date"), as_of_day(), ahead=14) }}
 
 ),
 
@@ -22,7 +22,7 @@ week_periods as (
         {{ period_start("date_day", 7) }} as period_start,
         count(*) = 7 as is_over
     from days
-    where date_day <= cast('{{ var("as_of_date") }}' as date)
+    where date_day <= {{ as_of_date() }}
     group by 1
 
 )
