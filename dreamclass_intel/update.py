@@ -15,6 +15,7 @@ from functools import cache
 from multiprocessing import get_context
 
 import dagster as dg
+from filelock import Timeout
 
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain
@@ -29,6 +30,7 @@ from dreamclass_intel.defs.metrics.registry import metrics
 from dreamclass_intel.defs.monitoring.client import Notifier
 from dreamclass_intel.defs.monitoring.sensors import deliver, newest_positions, remember
 from dreamclass_intel.partitions import DAY, START, WEEKLY, register_windows, windows_until
+from dreamclass_intel.run_launcher import update_lock
 
 Say = Callable[[str], None]
 SHOWN = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.HANDLED_OUTPUT}
@@ -45,8 +47,17 @@ class UpdateError(RuntimeError):
 def update(say: Say = print, alerts: bool = False) -> None:
     """Load what is missing up to the newest ready day; with `alerts`, then tell what the daemon would have told.
 
-    Raises UpdateError at the first failed run (after telling of it), DeliveryError if a channel is down.
+    Raises UpdateError at the first failed run (after telling of it) or beside another update, DeliveryError if a
+    channel is down.
     """
+    try:
+        with update_lock():
+            _update(say, alerts)
+    except Timeout:
+        raise UpdateError("another update is running") from None
+
+
+def _update(say: Say, alerts: bool) -> None:
     newest = Clock().newest_ready_day()
     if newest < START:
         say(f"Nothing to load: START_DATE is {START}.")
