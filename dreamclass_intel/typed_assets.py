@@ -10,9 +10,10 @@ from typing import Any
 
 import dagster as dg
 
+from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain, Table
 from dreamclass_intel.http import SourceError
-from dreamclass_intel.partitions import DEFINITIONS, Days
+from dreamclass_intel.partitions import DAY, DEFINITIONS, Days
 from dreamclass_intel.records import Extract, empty
 from dreamclass_intel.settings import Mode, load_settings
 
@@ -22,6 +23,9 @@ FINANCE = "team:finance"
 
 # Transport faults are retried inside the client; this covers a vendor that is down for a minute or two.
 RETRY = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+# A day is asked for 16 h after its close; late runs and a vendor's bad day are forgiven.
+SNAPSHOT_PATIENCE = dt.timedelta(hours=48)
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -125,19 +129,20 @@ def days(context: dg.AssetExecutionContext) -> Days:
     return Days.of(context.partition_keys)
 
 
-def snapshot_day(context: dg.AssetExecutionContext, newest: dt.date) -> str:
-    """The day a snapshot taken now belongs to: the newest closed day, which must be among the run's.
+def snapshot_day(context: dg.AssetExecutionContext, clock: Clock) -> str:
+    """The day a snapshot taken now belongs to: the newest of the run's days, closed for SNAPSHOT_PATIENCE at most.
 
     Raises dg.Failure for a run of past days only: nobody can photograph last Tuesday.
     """
-    wanted = Days.of(context.partition_keys)
-    if not wanted.holds(newest.isoformat()):
+    wanted, now = Days.of(context.partition_keys), clock.now()
+    day = min(wanted.last, clock.newest_day())
+    if not wanted.holds(day.isoformat()) or now - dt.datetime.combine(day + DAY, dt.time(), dt.UTC) > SNAPSHOT_PATIENCE:
         raise dg.Failure(
-            f"{context.asset_key.to_user_string()} is a snapshot: only {newest} can still be taken, "
-            f"not {wanted.start}..{wanted.last}",
+            f"{context.asset_key.to_user_string()} is a snapshot: taken now it belongs to {clock.newest_day()}, "
+            f"not to {wanted.start}..{wanted.last}",
             allow_retries=False,
         )
-    older = len(context.partition_keys) - 1
+    older = (day - wanted.start).days
     if older:
-        context.log.info(f"Snapshot taken for {newest}; the {older} older days keep what was stored on the day.")
-    return newest.isoformat()
+        context.log.info(f"Snapshot taken for {day}; the {older} older days keep what was stored on the day.")
+    return day.isoformat()

@@ -1,4 +1,4 @@
-{# Newest closed UTC day, which Dagster sets: nothing after it is complete. #}
+{# Newest UTC day that every vendor has published, which Dagster sets: nothing after it is complete. #}
 {% macro as_of_day() -%}
 {{ env_var("AS_OF_DATE") }}
 {%- endmacro %}
@@ -7,7 +7,7 @@
 cast('{{ as_of_day() }}' as date)
 {%- endmacro %}
 
-{# First moment after the newest closed day. #}
+{# First moment after that day. #}
 {% macro as_of_end() -%}
 cast({{ add_days(as_of_date(), 1) }} as timestamp)
 {%- endmacro %}

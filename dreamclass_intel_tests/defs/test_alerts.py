@@ -2,9 +2,7 @@
 
 import datetime as dt
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dagster as dg
@@ -16,46 +14,21 @@ from dreamclass_intel.clock import Clock
 from dreamclass_intel.defs.monitoring.client import DeliveryError, Notifier
 from dreamclass_intel.defs.monitoring.episodes import QUIET_PERIODS, Episode, Evaluation, step
 from dreamclass_intel.defs.monitoring.ledger import Ledger
-from dreamclass_intel.defs.monitoring.sensors import alerts
+from dreamclass_intel.defs.monitoring.sensors import alerts, newest_positions, remember
 from dreamclass_intel.partitions import ScoringWindow, windows_until
 from dreamclass_intel.settings import load_settings
+from dreamclass_intel_tests.receiver import Receiver
 
 WINDOWS = windows_until(ScoringWindow.from_key("2024-03-25").end)
 NEWEST = WINDOWS[-1].key  # the newest closed window of the shared sandbox (now = 2024-04-08)
 OLDER = WINDOWS[-3].key
 
 
-class Receiver:
-    """A webhook receiver that can refuse."""
-
-    def __init__(self) -> None:
-        self.posts: list[dict[str, object]] = []
-        self.keys: list[str | None] = []
-        self.status = 200
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if outer.status == 200:
-                    outer.posts.append(json.loads(body))
-                    outer.keys.append(self.headers.get("Idempotency-Key"))
-                self.send_response(outer.status)
-                self.end_headers()
-
-            def log_message(self, *_args: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"json://127.0.0.1:{self.server.server_address[1]}/hook"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     found = Receiver()
     yield found
-    found.server.shutdown()
-    found.server.server_close()
+    found.close()
 
 
 class Chain:
@@ -167,6 +140,27 @@ def test_a_crash_between_delivery_and_cursor_does_not_repeat_the_alert(chain: Ch
     chain.cursor = before  # the tick's commit was lost
     chain.tick()
     assert len(receiver.posts) == 1
+
+
+def test_what_a_fill_remembered_is_no_news_until_it_was_quiet(chain: Chain, receiver: Receiver) -> None:
+    before = newest_positions(chain.instance)
+    for window in (WINDOWS[-2], WINDOWS[-3]):  # charts of a fill are drawn side by side: not in order
+        chain.run(window.key, {"outside_limits"})
+    chain.run(WINDOWS[-4].key, {"run_of_8"})
+    assert remember(chain.instance, before) == {
+        "xmr/lqi:outside_limits": Episode(opened=WINDOWS[-3].key, last_failed=WINDOWS[-2].key),
+        "xmr/lqi:run_of_8": Episode(opened=WINDOWS[-4].key, last_failed=WINDOWS[-4].key),
+    }
+    chain.cursor = None  # the daemon starts after the fill
+    chain.tick()
+    chain.run(NEWEST, {"outside_limits"})
+    chain.tick()
+    assert receiver.posts == []
+    chain.run(NEWEST, {"outside_limits", "three_of_four"})
+    chain.tick()
+    (post,) = receiver.posts
+    assert "three_of_four" in str(post["message"])
+    assert "outside_limits" not in str(post["message"])
 
 
 def test_a_cursor_of_another_version_starts_at_now(chain: Chain, receiver: Receiver) -> None:

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import requests
 import yaml
 
 from dreamclass_intel_tests.conftest import REPOSITORY
+from dreamclass_intel_tests.receiver import Receiver
 
 LOCATION = {"repositoryLocationName": "dreamclass_intel", "repositoryName": "__repository__"}
 
@@ -39,46 +39,12 @@ def until(what: str, probe: Callable[[], Any], patience_s: float = 240) -> Any:
     raise AssertionError(f"waited {patience_s:.0f} s in vain for {what}")
 
 
-class Receiver:
-    """A webhook receiver on a fixed port that can be up or down."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.posts: list[dict[str, Any]] = []
-        self.attempts = 0
-        self.server: ThreadingHTTPServer | None = None
-        self.up()
-        self.accept = False
-
-    def up(self) -> None:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                outer.attempts += 1
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if outer.accept:
-                    outer.posts.append(body)
-                self.send_response(200 if outer.accept else 503)
-                self.end_headers()
-
-            def log_message(self, *_args: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-
-
 class Suite:
     """The running processes, all under one throw-away folder."""
 
     def __init__(self, folder: Path, scale: float) -> None:
         self.folder = folder
-        self.receiver = Receiver()
+        self.receiver = Receiver(status=503)
         self.port, sandbox_port = free_port(), free_port()
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
         self.url = f"http://127.0.0.1:{self.port}"
@@ -93,7 +59,7 @@ class Suite:
             "STATE_DIR": str(state),
             "SANDBOX_URL": self.sandbox_url,
             "SANDBOX_SCALE": str(scale),
-            "ALERT_URLS": f"json://127.0.0.1:{self.receiver.port}/hook",
+            "ALERT_URLS": self.receiver.url,
             "DAGSTER_EVENT_BATCH_SIZE": "2000",
             "PYTHONWARNINGS": "ignore",
         }
@@ -195,6 +161,13 @@ class Suite:
             for event in run["eventConnection"]["events"]
             if event
         ]
+
+    def runs(self, job: str) -> list[str]:
+        """Statuses of a job's runs, oldest first."""
+        found = self.ask(
+            "query($j: String!) {runsOrError(filter: {pipelineName: $j}) {... on Runs {results {status}}}}", j=job
+        )["runsOrError"]["results"]
+        return [run["status"] for run in reversed(found)]
 
     def stored_partitions(self, asset: str) -> set[str]:
         found = self.ask(

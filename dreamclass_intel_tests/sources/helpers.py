@@ -1,20 +1,18 @@
 """For tests of sources: a vendor of the test's own making, retries that do not wait, truth and warehouse."""
 
 import importlib.util
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dreamclass_intel import catalog
+from dreamclass_intel.sandbox.servers.server import serving
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 
@@ -31,19 +29,8 @@ def vendor(answers: dict[str, Callable[[Request], Any]]) -> Iterator[str]:
         return Route(path, endpoint)
 
     app = Starlette(routes=[route(path, reply) for path, reply in answers.items()])
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started and thread.is_alive():
-            thread.join(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    with serving(app) as url:
+        yield url
 
 
 def fresh_assets(package: str) -> ModuleType:

@@ -138,7 +138,7 @@ def test_days_in_any_order_equal_the_range(materialise):
 
 def test_snapshot_of_a_past_day_is_refused(materialise):
     result = materialise([assets.chartmogul_plans], "2024-03-04", raise_on_error=False)
-    assert "only 2024-04-07 can still be taken" in failure(result)
+    assert "taken now it belongs to 2024-04-07" in failure(result)
 
 
 def test_off_gives_typed_empty_tables(materialise, read, settings_env, site):

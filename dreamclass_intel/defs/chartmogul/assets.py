@@ -35,7 +35,7 @@ def chartmogul_mrr_daily(context: dg.AssetExecutionContext, chartmogul: ChartMog
 @raw_asset(tables.CUSTOMERS, source="chartmogul")
 def chartmogul_customers(context: dg.AssetExecutionContext, chartmogul: ChartMogulResource, clock: Clock) -> Extract:
     """All customers, as they stand now."""
-    day = snapshot_day(context, clock.newest_day())
+    day = snapshot_day(context, clock)
     return extract(tables.CUSTOMERS, map(normalise.customer, chartmogul.customers()), day)
 
 
@@ -44,12 +44,12 @@ def chartmogul_subscriptions(
     context: dg.AssetExecutionContext, chartmogul: ChartMogulResource, clock: Clock
 ) -> Extract:
     """All subscriptions, as they stand now."""
-    day = snapshot_day(context, clock.newest_day())
+    day = snapshot_day(context, clock)
     return extract(tables.SUBSCRIPTIONS, map(normalise.subscription, chartmogul.subscriptions()), day)
 
 
 @raw_asset(tables.PLANS, source="chartmogul")
 def chartmogul_plans(context: dg.AssetExecutionContext, chartmogul: ChartMogulResource, clock: Clock) -> Extract:
     """All plans, as they stand now."""
-    day = snapshot_day(context, clock.newest_day())
+    day = snapshot_day(context, clock)
     return extract(tables.PLANS, map(normalise.plan, chartmogul.plans()), day)

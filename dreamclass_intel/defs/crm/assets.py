@@ -137,7 +137,7 @@ def crm_leads(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock)
 @raw_asset(tables.PIPELINES, source="crm")
 def crm_pipelines(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
     """Pipelines and stages as they are now."""
-    day = snapshot_day(context, clock.newest_day())
+    day = snapshot_day(context, clock)
     if crm.csv_files() is not None:
         return empty(tables.PIPELINES, {"source": "CSV exports name their stages themselves"})
     found = (stage for pipeline in crm.pipelines() for stage in normalise.stages(pipeline))
@@ -147,7 +147,7 @@ def crm_pipelines(context: dg.AssetExecutionContext, crm: CrmResource, clock: Cl
 @raw_asset(tables.OWNERS, source="crm")
 def crm_owners(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
     """Owners as they are now."""
-    day = snapshot_day(context, clock.newest_day())
+    day = snapshot_day(context, clock)
     if crm.csv_files() is not None:
         return empty(tables.OWNERS, {"source": "CSV exports hold owners by name only"})
     return extract(tables.OWNERS, map(normalise.owner, crm.owners()), day)

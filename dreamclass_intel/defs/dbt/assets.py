@@ -8,7 +8,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 
 from dreamclass_intel import catalog
 from dreamclass_intel.clock import Clock
-from dreamclass_intel.defs.dbt.project import manifest, project, use_settings, variables
+from dreamclass_intel.defs.dbt.project import environment, manifest, project, variables
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import DATA_ENGINEERING, FINANCE, GROWTH
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
@@ -56,9 +56,10 @@ class Translator(DagsterDbtTranslator):
 def dbt(
     context: dg.AssetExecutionContext, dbt_cli: DbtCliResource, clock: Clock, warehouse: WarehouseResource
 ) -> Iterator[Any]:
-    """Builds the selected models as of the newest closed day."""
-    use_settings(clock.newest_day())
+    """Builds the selected models as of the newest day that every vendor has published."""
     warehouse.backend().ensure(list(catalog.tables().values()))  # a source never loaded is an empty table
     # Unit tests test SQL on fixtures, not data: they are the test suite's.
     command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables()]
-    yield from dbt_cli.cli(command, context=context).stream()
+    with environment(clock.newest_ready_day()):
+        build = dbt_cli.cli(command, context=context)
+    yield from build.stream()

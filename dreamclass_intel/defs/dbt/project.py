@@ -4,6 +4,8 @@ import datetime as dt
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,14 +24,27 @@ UNTRACKED = {"target", "logs", ".user.yml"}
 DBT = str(Path(sys.executable).with_name("dbt"))  # the one of this environment, whatever PATH says
 
 
-def use_settings(as_of: dt.date) -> None:
-    """The project reads the environment; give it this process's settings and the newest closed day.
+@contextmanager
+def environment(as_of: dt.date) -> Iterator[None]:
+    """What the project reads from the environment, while a dbt command is started: settings, the newest closed day.
 
     The day is no `--vars` value: dbt parses the whole project anew when one changes.
     """
-    os.environ["AS_OF_DATE"] = as_of.isoformat()
-    os.environ["DUCKDB_PATH"] = str(load_settings().database)
-    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    ours = {
+        "AS_OF_DATE": as_of.isoformat(),
+        "DUCKDB_PATH": str(load_settings().database),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def variables() -> str:
@@ -46,10 +61,11 @@ def project() -> DbtProject:
     found = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target=load_settings().warehouse)
     manifest = Path(found.manifest_path)
     if not manifest.exists() or manifest.stat().st_mtime < _newest_change():
-        use_settings(load_settings().start_date)  # any day will do: nothing is built
         load_settings().database.parent.mkdir(parents=True, exist_ok=True)
         dbt_cli = DbtCliResource(project_dir=found, dbt_executable=DBT)
-        dbt_cli.cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent).wait()
+        with environment(load_settings().start_date):  # any day will do: nothing is built
+            parse = dbt_cli.cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent)
+        parse.wait()
     return found
 
 

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -79,12 +79,11 @@ def build_site(seed: int, scale: float, start: dt.date, clock_path: Path) -> Sit
 
 
 @contextmanager
-def running(site: Site, port: int = 0) -> Iterator[str]:
-    """Serve `site` from a thread on loopback; yields the base URL. For tests and in-process drivers."""
+def serving(app: Starlette) -> Iterator[str]:
+    """Serve `app` from a thread on a free loopback port; yields the base URL. For tests and benches."""
     listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    server = uvicorn.Server(uvicorn.Config(create_app(site), log_level="warning", lifespan="off"))
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -95,6 +94,11 @@ def running(site: Site, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+def running(site: Site) -> AbstractContextManager[str]:
+    """All stand-ins of `site`, served from a thread."""
+    return serving(create_app(site))
 
 
 def serve() -> None:
