@@ -10,7 +10,7 @@ import pytest
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Grain, Table, Write
 from dreamclass_intel.definitions import build_defs
-from dreamclass_intel.defs.automation.sensors import RANGE_END, RANGE_START
+from dreamclass_intel.defs.automation.due import RANGE_END, RANGE_START
 from dreamclass_intel.defs.metrics.registry import metrics
 from dreamclass_intel.partitions import windows_until
 from dreamclass_intel.settings import load_settings

@@ -74,6 +74,16 @@ def test_upsert_replaces_objects_by_key_and_keeps_the_rest(store):
     assert len(rows(store)) == 3
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1)])
+def test_an_older_version_never_replaces_a_newer_one(store, order):
+    declared = table(Write.UPSERT, Column("changed_at", Type.TIMESTAMP, "Last change"), version="changed_at")
+    versions = [({"id": "a", "number": n, "changed_at": f"{day}T10:00:00Z"}, day) for n, day in ((1, D1), (2, D2))]
+    for number in order:
+        record, day = versions[number]
+        store.write(declared, [day], load(declared, [record], day), "r")
+    assert rows(store) == [("a", 2, D2)]
+
+
 def test_in_one_upsert_the_newest_day_then_the_last_read_wins(store):
     declared = table(Write.UPSERT)
     days = iter([D1, D2, D1, D2, D2])
