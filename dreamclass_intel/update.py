@@ -64,6 +64,7 @@ def _update(say: Say, alerts: bool) -> None:
         return
     instance = dg.DagsterInstance.get()
     defs = build_defs()
+    _claim(instance)
     driver = _Driver(defs, instance, say)
     ledger = Ledger(load_settings().state_dir / "alerts")
     seen = ledger.positions() if alerts else None  # what an earlier update could not deliver is still to be told
@@ -83,6 +84,16 @@ def _update(say: Say, alerts: bool) -> None:
         else:
             for key, episode in sorted(remember(instance, seen).items()):
                 say(f"Open signal: {key}, last in {episode.last_failed}")
+
+
+def _claim(instance: dg.DagsterInstance) -> None:
+    """Note whose data the state holds. UpdateError when Dagster remembers loads of a warehouse that is not there."""
+    settings = load_settings()
+    remembered = instance.get_materialized_partitions(dg.AssetKey(["core", "dim_dates"]))
+    if remembered and settings.warehouse == "duckdb" and not settings.database.exists():
+        raise UpdateError(f"Dagster remembers loads, but {settings.database} is gone: restore it, or make clean")
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    settings.world_file.write_text("sandbox" if settings.uses_sandbox else "live")
 
 
 class _Driver:
