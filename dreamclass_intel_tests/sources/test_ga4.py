@@ -274,6 +274,22 @@ def test_no_address_lands(materialise, read, folder):
     assert row["user_id"] == "[e-mail]@school.org"
 
 
+def test_no_address_of_any_script_lands(materialise, read, folder):
+    params = {
+        "page_location": "https://schüle.example/?e=josé%40schüle.de&f=müller@x.de",
+        "page_title": "von\nnora@schule.de\u00a0an\u3000उदा@उदाहरण.भारत",
+        "form_value": "o&brien'x@x.xn--p1ai",
+    }
+    folder("events_20240205.jsonl.gz", event(params=params, user_id="ева@школа.рф"))
+    materialise([assets.ga4_events], FIRST)
+    (row,) = read(f"SELECT * FROM {EVENTS}")
+    everything = str(row)
+    assert not [n for n in ("jos", "ller", "nora", "उदा@", "brien", "ева") if n in everything]
+    assert row["page_location"] == "https://schüle.example/?e=[e-mail]@schüle.de&f=[e-mail]@x.de"
+    assert row["page_title"] == "von\n[e-mail]@schule.de\u00a0an\u3000[e-mail]@उदाहरण.भारत"
+    assert row["user_id"] == "[e-mail]@школа.рф"
+
+
 def test_repeats_get_ordinals_and_different_rows_different_keys(materialise, read, folder):
     same = event(params={"ga_session_id": 5, "b": "x"})
     turned = {**same, "event_params": same["event_params"][::-1]}  # the order of parameters says nothing
