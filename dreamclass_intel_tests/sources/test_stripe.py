@@ -360,7 +360,11 @@ def test_a_removed_item_is_marked_deleted(materialise, read, settings_env):
         "type": "customer.subscription.updated",
         "created": moment,
         "livemode": False,
-        "data": {"object": subscription("si_1", "si_2")},
+        # As Stripe sends it: the removed item is no longer in the object, only in what it was before.
+        "data": {
+            "object": subscription("si_1"),
+            "previous_attributes": {"items": {"data": subscription("si_1", "si_2")["items"]["data"]}},
+        },
     }
     with old_account([], [noticed], subscription("si_1")) as url:
         use(settings_env, url)
