@@ -310,6 +310,24 @@ def test_only_whole_days_are_read(materialise, read, folder):
     assert read(f"SELECT count(*) AS n FROM {EVENTS}") == [{"n": 1}]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("events_20240205.jsonl", "events_20240205.jsonl.gz"),
+        ("events_20240205-000000000000.json", "events_20240205.json"),
+        ("events_20240205-000000000000.json", "events_20240205_000000000000.json.gz"),
+    ],
+)
+def test_a_day_that_lies_there_twice_is_refused(materialise, read, folder, names):
+    for name in names:
+        folder(name, event(1))
+    folder("events_20240206.jsonl", event(2, date="20240206"))
+    said = failure(materialise([assets.ga4_events], FIRST, raise_on_error=False))
+    assert f"events_20240205: HTTP 409 GA4_EXPORT_DIR holds the day more than once: {', '.join(names)}" in said
+    materialise([assets.ga4_events], "2024-02-06")
+    assert read(f"SELECT count(*) AS n FROM {EVENTS}") == [{"n": 1}]
+
+
 def test_numbered_parts_of_a_day_are_one_shard(materialise, read, folder):
     folder("events_20240205-000000000000.json.gz", event(1))
     folder("events_20240205-000000000001.json", event(2))
