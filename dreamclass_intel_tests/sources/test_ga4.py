@@ -406,9 +406,10 @@ def test_a_broken_file_fails_and_names_the_shard_not_the_record(materialise, rea
 
 
 def test_live_without_a_folder_says_which_variable(materialise, settings_env):
-    settings_env(GA4_PROPERTY_ID="1", PII_KEY="k")
+    settings_env(GA4_MODE="live", GA4_PROPERTY_ID="1", PII_KEY="k")
     result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
-    assert "GA4_EXPORT_DIR" in failure(result)
+    assert "GA4_MODE=live needs GA4_EXPORT_DIR" in failure(result)
+    assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
 def test_memory_and_disk_stay_bounded(folder, tmp_path, monkeypatch):
