@@ -249,6 +249,13 @@ def test_the_example_names_every_variable_and_nothing_else():
     assert not [line for line in text.splitlines() if line and not line.startswith("#")], "an example sets nothing"
 
 
+def test_every_document_named_exists():
+    pages = [PROJECT_DIR / "README.md", PROJECT_DIR / ".env.example", *(PROJECT_DIR / "docs").rglob("*.md")]
+    named = {(page.name, path) for page in pages for path in re.findall(r"\bdocs/[\w./-]*\w", page.read_text("utf-8"))}
+    assert len(named) > 8
+    assert [(page, path) for page, path in sorted(named) if not (PROJECT_DIR / path).exists()] == []
+
+
 def test_the_examples_values_are_the_defaults(env):
     text = (PROJECT_DIR / ".env.example").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^# ?([A-Z][A-Z0-9_]+)=(\S+)", text, re.MULTILINE))
