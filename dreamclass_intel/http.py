@@ -198,3 +198,13 @@ def pages(
         seen.add(following)
         cursor = following
     raise SourceError(source, "paging", f"more than {max_pages} pages", status=400)
+
+
+def next_cursor(body: Mapping[str, Any], name: str, *, source: str, endpoint: str) -> str | None:
+    """The cursor called `name` where the page says `has_more`, else None. A page that does not say, or says more
+    and names no cursor, would end the read as if it were complete: SourceError."""
+    more, cursor = body.get("has_more"), body.get(name)
+    if not isinstance(more, bool) or (more and not cursor):
+        problem = f"the page says there is more without a {name}" if more else "the page has no has_more"
+        raise SourceError(source, endpoint, problem, status=422)
+    return str(cursor) if more else None

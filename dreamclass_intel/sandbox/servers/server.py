@@ -112,5 +112,4 @@ def serve() -> None:
     if not truth.path.exists():  # a first start, which is about to be asked for everything
         sys.setswitchinterval(0.0005)  # answers come first
         threading.Thread(target=lambda: [work() for work in (truth.write, *site.ahead)], daemon=True).start()
-    port = int(settings.sandbox_url.rsplit(":", 1)[1])
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    uvicorn.run(app, host="127.0.0.1", port=settings.sandbox_port, log_level="warning", lifespan="off")
