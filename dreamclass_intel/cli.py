@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from dreamclass_intel.defs.crm.command import import_csv
+from dreamclass_intel.doctor.command import doctor
 from dreamclass_intel.xmr.command import xmr
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ def main() -> None:
 
 app.command("xmr")(xmr)
 app.command("import-crm")(import_csv)
+app.command("doctor")(doctor)
 
 
 @app.command("up")
