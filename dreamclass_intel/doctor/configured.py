@@ -2,7 +2,7 @@
 
 from dreamclass_intel.doctor.checkup import Checkup
 from dreamclass_intel.doctor.report import Aspect
-from dreamclass_intel.settings import SOURCES, Mode, Settings, SettingsError, SourceSettings, variable
+from dreamclass_intel.settings import Mode, Settings, SettingsError, SourceSettings, variable
 
 
 def mode_of(source: SourceSettings) -> str:
@@ -16,8 +16,9 @@ def mode_of(source: SourceSettings) -> str:
 def configured(checkup: Checkup, source: SourceSettings) -> bool:
     """Write down what is set and what is missing; whether it is worth asking the vendor."""
     kind = type(source)
-    missing = [field for field in source.needs if not getattr(source, field)]
-    given = [field for field in source.needs if field not in missing]
+    needs = source.required()
+    missing = [field for field in needs if not getattr(source, field)]
+    given = [field for field in needs if field not in missing]
     checkup.variables_set = tuple(variable(kind, f) for f in kind.model_fields if f in source.model_fields_set)
     checkup.variables_missing = tuple(variable(kind, f) for f in missing)
     try:
@@ -35,22 +36,12 @@ def configured(checkup: Checkup, source: SourceSettings) -> bool:
 
 def suite(checkup: Checkup, settings: Settings) -> None:
     """What concerns all sources together."""
-    modes = {name: mode_of(settings.source(name)) for name in SOURCES}
     try:
         settings.check()
     except SettingsError as error:
         # A source that is live without its variables tells so itself.
-        if "PII_KEY" in str(error):
-            checkup.problem(Aspect.CONFIGURED, "no PII_KEY", str(error))
-    live = [name for name, mode in modes.items() if mode == Mode.LIVE]
-    played = [name for name, mode in modes.items() if mode == Mode.SANDBOX]
-    if live and played:
-        checkup.warn(
-            Aspect.CONFIGURED,
-            "mixed",
-            f"live: {', '.join(live)}; on the sandbox: {', '.join(played)}. While any is on the sandbox, its simulated "
-            "clock says which days are loaded (WITHOUT_CREDENTIALS=off leaves out what has no credentials)",
-        )
+        if "MODE=live needs" not in str(error):
+            checkup.problem(Aspect.CONFIGURED, "refused", str(error))
     checkup.ok(Aspect.CONFIGURED)
 
 

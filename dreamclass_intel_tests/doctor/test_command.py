@@ -111,11 +111,11 @@ def test_live_without_a_hashing_key(alone, tmp_path):
 
 
 def test_a_mix_of_live_and_sandbox_is_pointed_out(sandbox, settings_env, tmp_path):
-    settings_env(PII_KEY="a-long-random-text")
+    settings_env(PII_KEY="a-long-random-text", WITHOUT_CREDENTIALS="sandbox")
     with live(settings_env, tmp_path, "swan"):
         code, text = run()
-    assert code == 0
-    assert "live: swan; on the sandbox: ga4, backend" in text
+    assert code == 1
+    assert "PROBLEM  settings, configured: swan live beside ga4, backend" in text
 
 
 def test_a_vendors_control_characters_do_not_reach_the_terminal(alone, tmp_path):

@@ -258,7 +258,8 @@ def test_a_persons_login_is_too_wide_and_a_missing_file_a_problem(alone, tmp_pat
 
 def test_ga4_files_route(alone, tmp_path):
     with live(alone, tmp_path, "ga4", GA4_EXPORT_DIR=""):
-        assert the(found("ga4"), Aspect.CONFIGURED).detail == "GA4_ROUTE=files needs GA4_EXPORT_DIR"
+        finding = the(found("ga4"), Aspect.CONFIGURED)
+    assert finding.detail == "GA4_PROPERTY_ID is set, but GA4_EXPORT_DIR is not: the source is off"
     with live(alone, tmp_path, "ga4", GA4_EXPORT_DIR=tmp_path / "gone"):
         finding = the(found("ga4"), Aspect.REACHABLE)
     assert (finding.level, finding.shown) == (Level.PROBLEM, "no export")

@@ -64,8 +64,6 @@ def _export(checkup: Checkup) -> None:
         _found(checkup, shards)
         if shards:
             _width(checkup, source, shards[-1])
-    elif not settings.export_dir:
-        checkup.problem(Aspect.CONFIGURED, "incomplete", "GA4_ROUTE=files needs GA4_EXPORT_DIR")
     else:
         try:
             _found(checkup, ga4.shards().list_shards())
