@@ -26,7 +26,7 @@ test: $(VENV)/.installed ## lint, types, definitions, all tests
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/dg check defs
 	@$(BIN)/dagster definitions validate 2>/dev/null
-	@$(BIN)/python -m pytest -n 3 --dist loadfile  # one worker waits for the daemon in e2e, two work
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder  # one worker waits for the daemon in e2e, two work
 
 advance: $(VENV)/.installed ## move the running sandbox on: make advance DAYS=14
 	@$(BIN)/dreamclass-intel advance --days $(DAYS)
