@@ -281,7 +281,7 @@ def _quarantine(
         con.execute(f"DELETE FROM {target} WHERE table_name = ?", [table.address])
     else:
         con.execute(
-            f"DELETE FROM {target} WHERE table_name = ? AND _partition IN (SELECT unnest(?))",
+            f"DELETE FROM {target} WHERE table_name = ? AND _load_partition IN (SELECT unnest(?))",
             [table.address, list(partitions)],
         )
     for item in rejected:
@@ -291,7 +291,7 @@ def _quarantine(
         con.execute(f"DELETE FROM {target} WHERE table_name = ? AND record_hash = ?", [item.table, digest])
         con.execute(
             f"INSERT INTO {target} BY NAME SELECT ? AS table_name, ? AS reason, ? AS field, ? AS origin, "
-            "?::JSON AS record, ? AS record_hash, ? AS _partition, ? AS _loaded_at, ? AS _run_id, ? AS _row_hash",
+            "?::JSON AS record, ? AS record_hash, ? AS _load_partition, ? AS _loaded_at, ? AS _run_id, ? AS _row_hash",
             [
                 *(item.table, item.reason, item.field, item.origin, item.record, digest),
                 *(item.partition, loaded_at, run_id, digest),

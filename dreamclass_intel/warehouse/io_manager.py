@@ -32,7 +32,7 @@ class WarehouseResource(dg.ConfigurableResource):
 class WarehouseIOManager(dg.ConfigurableIOManager):
     """Stores an asset's output in its declared table and loads it back.
 
-    Output: `Extract` (rows carry `_partition`), or an Arrow table / pandas frame for one partition or an
+    Output: `Extract` (rows carry `_load_partition`), or an Arrow table / pandas frame for one partition or an
     unpartitioned table. Input: `pa.Table` or `pd.DataFrame` by annotation, restricted to the partitions that
     the mapping names.
     """
@@ -70,7 +70,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         backend.ensure([table])
         if context.has_asset_partitions and table.grain is not Grain.NONE:
             found = backend.read(
-                f"{query} WHERE _partition IN (SELECT unnest(?))", [list(context.asset_partition_keys)]
+                f"{query} WHERE _load_partition IN (SELECT unnest(?))", [list(context.asset_partition_keys)]
             )
         else:
             found = backend.read(query)
@@ -84,9 +84,9 @@ def _extract(table: Table, obj: Any, partitions: list[str] | None) -> Extract:
         obj = pa.Table.from_pandas(obj, preserve_index=False)
     if not isinstance(obj, pa.Table):
         raise TypeError(f"{table.address}: an asset returns an Extract, a pa.Table or a DataFrame, not {type(obj)}")
-    if "_partition" not in obj.column_names:
+    if "_load_partition" not in obj.column_names:
         if partitions is not None and len(partitions) > 1:
-            raise TypeError(f"{table.address}: rows of a range need a _partition column")
+            raise TypeError(f"{table.address}: rows of a range need a _load_partition column")
         conformed = conform(table, obj, partitions[0] if partitions else "all")
     else:
         conformed = conform(table, obj)

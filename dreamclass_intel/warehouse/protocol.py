@@ -100,7 +100,7 @@ class Spool:
             raise ContractError(f"{self.table.address}: batch schema {batch.schema} is not the contract's")
         if self._allowed is None:
             return
-        found = set(batch.column("_partition").unique().to_pylist())
+        found = set(batch.column("_load_partition").unique().to_pylist())
         if found - self._allowed:
             raise ContractError(
                 f"{self.table.address}: rows of partitions {sorted(found - self._allowed, key=str)[:5]} in a load of "

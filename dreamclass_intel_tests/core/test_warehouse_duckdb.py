@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> DuckDBWarehouse:
     return DuckDBWarehouse(tmp_path / "w.duckdb")
 
 
-def rows(store: DuckDBWarehouse, columns: str = "id, number, _partition") -> list[tuple[Any, ...]]:
+def rows(store: DuckDBWarehouse, columns: str = "id, number, _load_partition") -> list[tuple[Any, ...]]:
     found = store.read(f"SELECT {columns} FROM raw.things ORDER BY ALL").to_pylist()
     return [tuple(row.values()) for row in found]
 
@@ -50,7 +50,7 @@ def test_replace_replaces_the_partition_whole(store):
     store.write(declared, [D1, D2], dated(declared, ("a", 1, D1), ("b", 2, D1), ("c", 3, D2)), "run1")
     result = store.write(declared, [D1], load(declared, things(("b", 20)), D1), "run2")
     assert (result.rows, result.duplicates, result.rejected) == (1, 0, 0)
-    assert rows(store, "id, number, _partition, _run_id") == [("b", 20, D1, "run2"), ("c", 3, D2, "run1")]
+    assert rows(store, "id, number, _load_partition, _run_id") == [("b", 20, D1, "run2"), ("c", 3, D2, "run1")]
     store.write(declared, [D2], load(declared, [], D2), "run3")
     assert rows(store) == [("b", 20, D1)]
 
@@ -294,8 +294,8 @@ def test_quarantined_records_are_replaced_with_their_partition(store):
     for _ in range(2):
         assert attempt([D1], bad, {"id": "b", "number": "more"}, {"id": "c"}, day=D1) == 2
     assert attempt([D2], {"id": "d", "number": "x"}, day=D2) == 1
-    found = store.read("SELECT * FROM raw.quarantine ORDER BY _partition, origin NULLS LAST").to_pylist()
-    assert [(r["table_name"], r["reason"], r["field"], r["origin"], r["_partition"]) for r in found] == [
+    found = store.read("SELECT * FROM raw.quarantine ORDER BY _load_partition, origin NULLS LAST").to_pylist()
+    assert [(r["table_name"], r["reason"], r["field"], r["origin"], r["_load_partition"]) for r in found] == [
         ("raw.things", "number: 'many' is not int64", "number", "f.csv row 1", D1),
         ("raw.things", "number: 'more' is not int64", "number", None, D1),
         ("raw.things", "number: 'x' is not int64", "number", None, D2),
@@ -479,7 +479,7 @@ def test_what_is_new_in_a_snapshot_is_its_day(store):
         store.write(declared, [day], load(declared, things(("a", 1)), day), "r")
     assert store.audit(declared).problems == ()
     with store.connect() as con:
-        con.execute(f"UPDATE raw.things SET _partition = '{D1}'")
+        con.execute(f"UPDATE raw.things SET _load_partition = '{D1}'")
     assert store.audit(declared).problems == (f"key stored twice: a, {D1}",)
 
 

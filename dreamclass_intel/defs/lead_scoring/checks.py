@@ -44,9 +44,9 @@ def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Three counts of the same leads."""
     (rows,) = stored(
         warehouse,
-        "SELECT r.run_id, r._partition AS window_key, r.distribution_n, r.total_leads, count(s.lead_id) AS scores "
+        "SELECT r.run_id, r._load_partition AS window_key, r.distribution_n, r.total_leads, count(s.lead_id) AS scores "
         "FROM {runs} AS r LEFT JOIN {scores} AS s ON s.run_id = r.run_id WHERE r.status = 'completed' "
-        "GROUP BY r.run_id, r._partition, r.distribution_n, r.total_leads ORDER BY r._partition, r.run_id",
+        "GROUP BY r.run_id, r._load_partition, r.distribution_n, r.total_leads ORDER BY r._load_partition, r.run_id",
     )
     bad = [
         f"run {r['run_id']} of window {r['window_key']}: class_distribution sums to {r['distribution_n']}, "

@@ -36,10 +36,11 @@ def stored_lqi_matches(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Raw runs against raw scores, then `core.lqi` in itself."""
     (rows,) = stored(
         warehouse,
-        "SELECT r.run_id, r._partition AS window_key, r.lqi, r.weights_version, s.lead_class, "
+        "SELECT r.run_id, r._load_partition AS window_key, r.lqi, r.weights_version, s.lead_class, "
         "count(s.lead_id) AS n FROM {runs} AS r LEFT JOIN {scores} AS s ON s.run_id = r.run_id "
         "WHERE r.status = 'completed' "
-        "GROUP BY r.run_id, r._partition, r.lqi, r.weights_version, s.lead_class ORDER BY r._partition, r.run_id",
+        "GROUP BY r.run_id, r._load_partition, r.lqi, r.weights_version, s.lead_class "
+        "ORDER BY r._load_partition, r.run_id",
     )
     runs = {row["run_id"]: row for row in rows}
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
