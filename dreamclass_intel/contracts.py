@@ -80,6 +80,12 @@ class Column:
             raise ContractError(f"column name {self.name!r} begins as BigQuery's own do: {', '.join(RESERVED)}")
 
 
+def describe(column: Column) -> str:
+    """The description with unit and what was done to personal data."""
+    unit = f" [{column.unit}]" if column.unit else ""
+    return column.description + unit + (f" (personal data: {column.pii})" if column.pii else "")
+
+
 PARTITION = Column("_load_partition", Type.STRING, "Partition key that wrote the row", required=True)
 LOADED_AT = Column("_loaded_at", Type.TIMESTAMP, "When the row was written (UTC)", required=True)
 RUN_ID = Column("_run_id", Type.STRING, "Dagster run that wrote the row", required=True)

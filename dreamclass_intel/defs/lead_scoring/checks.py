@@ -4,7 +4,6 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.contracts import quote
 from dreamclass_intel.defs.lead_scoring.tables import LEAD_SCORES, RUNS
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 
@@ -14,7 +13,7 @@ SHOWN = 5
 def stored(warehouse: WarehouseResource, *queries: str) -> list[list[dict[str, Any]]]:
     """Rows of each query over `{runs}` and `{scores}`."""
     warehouse.backend().ensure([RUNS, LEAD_SCORES])
-    names = {n: f"{quote(t.schema)}.{quote(t.name)}" for n, t in (("runs", RUNS), ("scores", LEAD_SCORES))}
+    names = {n: warehouse.name(t.address) for n, t in (("runs", RUNS), ("scores", LEAD_SCORES))}
     return [warehouse.read(query.format(**names)).to_pylist() for query in queries]
 
 

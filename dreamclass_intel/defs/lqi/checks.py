@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.contracts import quote
 from dreamclass_intel.defs.lead_scoring.checks import stored, verdict
 from dreamclass_intel.defs.lqi.tables import LQI
 from dreamclass_intel.statistics.lqi import CLASSES, TOLERANCE, WEIGHTS, lqi
@@ -55,7 +54,7 @@ def stored_lqi_matches(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         for r in warehouse.read(
             "SELECT window_start_date, lqi, lqi_recomputed, leads_n, "
             "class_a_n + class_b_n + class_c_n + class_d_n AS classes_n "
-            f"FROM {quote(LQI.schema)}.{quote(LQI.name)} ORDER BY window_start_date"
+            f"FROM {warehouse.name(LQI.address)} ORDER BY window_start_date"
         ).to_pylist()
         if r["classes_n"] != r["leads_n"] or (r["lqi_recomputed"] is not None and _apart(r["lqi"], r["lqi_recomputed"]))
     ]
