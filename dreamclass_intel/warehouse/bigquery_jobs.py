@@ -88,9 +88,9 @@ class Jobs:
         )
         if self._settings.maximum_gib_billed:
             config.maximum_bytes_billed = int(self._settings.maximum_gib_billed * GIB)
-        job = self._client.query(sql, job_config=config, retry=self.retry, job_retry=self._job_retry)
-        self._queries.append(job)
         try:
+            job = self._client.query(sql, job_config=config, retry=self.retry, job_retry=self._job_retry)
+            self._queries.append(job)
             return job.result(retry=self.retry, job_retry=self._job_retry)
         except GoogleAPICallError as error:
             if "limit for bytes billed" in str(error):
@@ -108,7 +108,7 @@ class Jobs:
         attempt(self.query, sql)
 
     def load(self, path: Path, destination: bigquery.TableReference, schema: Sequence[bigquery.SchemaField]) -> None:
-        """Append a Parquet file to an existing table; uploaded in resumable pieces, never whole in memory."""
+        """Append a Parquet file to an existing table; uploaded in resumable pieces of 100 MB."""
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
             schema=schema,

@@ -1,22 +1,13 @@
 """`store`: an empty warehouse, once DuckDB and once BigQuery (an emulator over loopback)."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dreamclass_intel_tests import bigquery_emulator
 from dreamclass_intel_tests.contract.stores import Place, Store
 
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def bigquery_endpoint() -> Iterator[str]:
-    """A running BigQuery emulator's base URL."""
-    with bigquery_emulator.serving() as url:
-        yield url
 
 
 def place_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Place:
