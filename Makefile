@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DAYS ?= 14
 
-.PHONY: run test e2e advance update generate lint types lock clean help
+.PHONY: run test advance update generate lint types lock clean help
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -21,15 +21,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 run: $(VENV)/.installed ## sandbox, warehouse, Dagster UI on loopback; Ctrl-C stops all
 	@exec $(BIN)/dreamclass-intel up
 
-test: $(VENV)/.installed ## lint, types, definitions, all tests but e2e
+test: $(VENV)/.installed ## lint, types, definitions, all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/dg check defs
 	@$(BIN)/dagster definitions validate 2>/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not e2e"
-
-e2e: $(VENV)/.installed ## the whole graph over GraphQL, then the unattended chain (ten to fifteen minutes)
-	@$(BIN)/python -m pytest -v -x -m e2e
+	@$(BIN)/python -m pytest -n 3 --dist loadfile  # one worker waits for the daemon in e2e, two work
 
 advance: $(VENV)/.installed ## move the running sandbox on: make advance DAYS=14
 	@$(BIN)/dreamclass-intel advance --days $(DAYS)

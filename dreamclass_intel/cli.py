@@ -47,13 +47,15 @@ def update_command(
     alerts: Annotated[bool, typer.Option("--alerts", help="Then send alerts for the newest periods.")] = False,
 ) -> None:
     """Load what is missing up to the newest ready day, without daemon or UI."""
+    from dreamclass_intel.settings import SettingsError
     from dreamclass_intel.up import environment
 
-    for name, value in environment().items():
-        os.environ.setdefault(name, value)
+    try:
+        os.environ.update(environment())
+    except SettingsError as error:
+        _fail(str(error))
     from dreamclass_intel.defs.monitoring.client import DeliveryError
     from dreamclass_intel.http import SourceError
-    from dreamclass_intel.settings import SettingsError
     from dreamclass_intel.update import UpdateError, update
 
     try:

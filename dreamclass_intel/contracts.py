@@ -100,7 +100,8 @@ class Table:
     """A declared table `schema.name`.
 
     `key` identifies a row within the table (within a partition for snapshots); `keep_raw` adds `_raw`,
-    `deletes` adds `_is_deleted`. Columns of system use are appended by the warehouse.
+    `deletes` adds `_is_deleted`; `version` names the column that says which of two upserted versions is newer (without
+    it the one loaded last is: APIs answer with the present). Columns of system use are appended by the warehouse.
     """
 
     schema: str
@@ -113,7 +114,7 @@ class Table:
     cluster: tuple[str, ...] = ()
     keep_raw: bool = False
     deletes: bool = False
-    may_be_empty: bool = True
+    version: str | None = None
     tags: dict[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -123,9 +124,9 @@ class Table:
         names = [column.name for column in self.data_columns]
         if len(names) != len(set(names)):
             raise ContractError(f"{self.address}: duplicate column names")
-        missing = set(self.key + self.cluster) - set(names)
+        missing = set(self.key + self.cluster + ((self.version,) if self.version else ())) - set(names)
         if missing or not self.key:
-            raise ContractError(f"{self.address}: key or cluster names no column: {sorted(missing)}")
+            raise ContractError(f"{self.address}: key, cluster or version names no column: {sorted(missing)}")
 
     @property
     def address(self) -> str:

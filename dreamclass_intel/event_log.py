@@ -72,13 +72,19 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         if for_index_shard or target.exists():
             super()._initdb(engine, for_index_shard)
             return
+        scratch = template.with_suffix(f".{os.getpid()}")
         if not template.exists():
-            scratch = template.with_suffix(f".{os.getpid()}")
             blank = create_engine(f"sqlite:///{scratch}", poolclass=NullPool)
             super()._initdb(blank)
             blank.dispose()
             os.replace(scratch, template)
-        shutil.copyfile(template, target)
+        shutil.copyfile(template, scratch)
+        try:
+            os.link(scratch, target)  # unlike a copy, never over what another process has begun
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink()
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -40,8 +40,10 @@ class WatchedRunLauncher(DefaultRunLauncher):
             try:
                 answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=10)
                 alive = deserialize_value(answer, CanCancelExecutionResult).can_cancel
-            except DagsterUserCodeUnreachableError:
-                alive = False
+            except DagsterUserCodeUnreachableError as error:
+                # Too busy to answer in time is not dead.
+                code = getattr(error.__cause__, "code", None)
+                alive = code is not None and code().name == "DEADLINE_EXCEEDED"
         if alive:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the run's process is gone")

@@ -60,8 +60,14 @@ class SourceSettings(BaseSettings):
             names = ", ".join(variable(type(self), f) for f in missing)
             raise SettingsError(f"{prefix}MODE=live needs {names}")
         if self.mode_override == "auto":
-            return Mode(load_settings().without_credentials) if missing else Mode.LIVE
+            return Mode.LIVE if self.asks_to_be_live else load_settings().fallback
         return Mode(self.mode_override)
+
+    @property
+    def asks_to_be_live(self) -> bool:
+        """Switched to live, or left alone with all its variables there."""
+        complete = all(getattr(self, f) for f in self.needs)
+        return self.mode_override == "live" or (self.mode_override == "auto" and complete)
 
     def url(self, live: str) -> str:
         """Base URL of the source: its sandbox stand-in, or `live`."""
@@ -219,7 +225,7 @@ class Settings(BaseSettings):
     start_date: dt.date = dt.date(2024, 1, 1)
     reporting_time_zone: str = "Europe/Athens"
     reporting_country: str = "US"
-    without_credentials: Literal["sandbox", "off"] = "sandbox"
+    without_credentials: Literal["sandbox", "off"] | None = None
     sandbox_url: str = "http://127.0.0.1:8765"
     sandbox_scale: float = Field(0.2, gt=0)
     sandbox_seed: int = 7
@@ -257,18 +263,44 @@ class Settings(BaseSettings):
         return found
 
     @property
+    def fallback(self) -> Mode:
+        """What a source without credentials is: in the sandbox, or off as soon as any other is live."""
+        if self.without_credentials:
+            return Mode(self.without_credentials)
+        return Mode.OFF if any(self.source(name).asks_to_be_live for name in SOURCES) else Mode.SANDBOX
+
+    @property
     def uses_sandbox(self) -> bool:
         """Whether any source is on the sandbox, whose clock then is the pipeline's."""
         return any(self.source(name).mode is Mode.SANDBOX for name in SOURCES)
 
     def check(self) -> None:
-        """Raise SettingsError for what pydantic cannot see: live without variables, live data under the
-        sandbox's public hashing key, BigQuery without a project."""
-        modes = [self.source(name).mode for name in SOURCES]
-        if Mode.LIVE in modes and self.pii_key.get_secret_value() == "sandbox-only-key":
-            raise SettingsError("PII_KEY must be set before any source is live (any long random text)")
+        """Raise SettingsError for what pydantic cannot see: live without variables, live data under the sandbox's
+        public hashing key, live and simulated data together, a warehouse that is not whole."""
         if self.warehouse == "bigquery" and not self.bigquery.project:
             raise SettingsError("WAREHOUSE=bigquery needs BIGQUERY_PROJECT")
+        if self.warehouse == "bigquery":
+            raise SettingsError("WAREHOUSE=bigquery is not built yet: dbt's models would still go to DuckDB")
+        by_mode = {mode: [name for name in SOURCES if self.source(name).mode is mode] for mode in Mode}
+        live, simulated = by_mode[Mode.LIVE], by_mode[Mode.SANDBOX]
+        if live and self.pii_key.get_secret_value() == "sandbox-only-key":
+            raise SettingsError("PII_KEY must be set before any source is live (any long random text)")
+        if live and simulated:
+            raise SettingsError(
+                f"{', '.join(live)} live beside {', '.join(simulated)} in the sandbox: real and simulated schools, "
+                "and two clocks, in one warehouse. Leave WITHOUT_CREDENTIALS and <SOURCE>_MODE=sandbox out"
+            )
+        world = "live" if live else "sandbox" if simulated else None
+        if world and self.world_file.exists() and (before := self.world_file.read_text().strip()) != world:
+            raise SettingsError(
+                f"STATE_DIR {self.state_dir} holds {before} data, the sources are {world} now: give them another "
+                "STATE_DIR (and DUCKDB_PATH), or start anew with make clean"
+            )
+
+    @property
+    def world_file(self) -> Path:
+        """Says whether the state was filled from the sandbox or from live sources."""
+        return self.state_dir / "world"
 
 
 SOURCES = ("ga4", "backend", "stripe", "chartmogul", "crm", "lead_scoring", "swan", "g2")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import requests
@@ -25,15 +26,27 @@ class UpError(RuntimeError):
 
 
 def environment() -> dict[str, str]:
-    """What child processes run with: the project is Dagster's home, planned events come in batches."""
+    """What child processes run with: Dagster's home, planned events in batches."""
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # starts are slow without
     return {
         **inherited,
-        "DAGSTER_HOME": str(PROJECT_DIR),
+        "DAGSTER_HOME": str(_home(load_settings().state_dir)),
         "DAGSTER_EVENT_BATCH_SIZE": "2000",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
     }
+
+
+def _home(state_dir: Path) -> Path:
+    """Dagster's home: the project, whose dagster.yaml keeps everything under .state; another STATE_DIR is a home of
+    its own, so that two states never mix."""
+    if state_dir.resolve() == (PROJECT_DIR / ".state").resolve():
+        return PROJECT_DIR
+    state_dir.mkdir(parents=True, exist_ok=True)
+    config = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
+    moved = config.replace(".state/dagster", f"{state_dir.resolve()}/dagster")
+    (state_dir / "dagster.yaml").write_text(moved, encoding="utf-8")
+    return state_dir.resolve()
 
 
 def up() -> None:

@@ -20,17 +20,17 @@ from filelock import Timeout
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain
 from dreamclass_intel.definitions import build_defs
-from dreamclass_intel.defs.automation.sensors import (
-    RANGE_END,
-    RANGE_START,
-    first_day_to_load,
-    loaded_days,
-)
+from dreamclass_intel.defs.automation.due import Load, daily_loads
+from dreamclass_intel.defs.lead_scoring.sensors import windows_to_load
 from dreamclass_intel.defs.metrics.registry import metrics
 from dreamclass_intel.defs.monitoring.client import Notifier
+from dreamclass_intel.defs.monitoring.ledger import Ledger
 from dreamclass_intel.defs.monitoring.sensors import deliver, newest_positions, remember
+from dreamclass_intel.defs.xmr.late import weeks_to_redraw
 from dreamclass_intel.partitions import DAY, START, WEEKLY, register_windows, windows_until
 from dreamclass_intel.run_launcher import update_lock
+from dreamclass_intel.settings import load_settings
+from dreamclass_intel.warehouse.io_manager import WarehouseResource
 
 Say = Callable[[str], None]
 SHOWN = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.HANDLED_OUTPUT}
@@ -64,61 +64,80 @@ def _update(say: Say, alerts: bool) -> None:
         return
     instance = dg.DagsterInstance.get()
     defs = build_defs()
+    _claim(instance)
     driver = _Driver(defs, instance, say)
-    seen = newest_positions(instance)
+    ledger = Ledger(load_settings().state_dir / "alerts")
+    seen = ledger.positions() if alerts else None  # what an earlier update could not deliver is still to be told
+    seen = seen or newest_positions(instance)
     try:
         driver.windows(newest)
         driver.days(newest)
         driver.charts(newest)
     finally:
         if alerts:
-            sent = sum(told for _, told in deliver(instance, seen, Notifier(), Clock()))
+            ledger.keep_positions(seen)
+            sent = 0
+            for reached, told, _run in deliver(instance, seen, Notifier(), Clock()):
+                ledger.keep_positions(reached)
+                sent += told
             say(f"{sent} alerts sent")
         else:
             for key, episode in sorted(remember(instance, seen).items()):
                 say(f"Open signal: {key}, last in {episode.last_failed}")
 
 
+def _claim(instance: dg.DagsterInstance) -> None:
+    """Note whose data the state holds. UpdateError when Dagster remembers loads of a warehouse that is not there."""
+    settings = load_settings()
+    remembered = instance.get_materialized_partitions(dg.AssetKey(["core", "dim_dates"]))
+    if remembered and settings.warehouse == "duckdb" and not settings.database.exists():
+        raise UpdateError(f"Dagster remembers loads, but {settings.database} is gone: restore it, or make clean")
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    settings.world_file.write_text("sandbox" if settings.uses_sandbox else "live")
+
+
 class _Driver:
     def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, say: Say) -> None:
         self.defs, self.instance, self.say = defs, instance, say
+        self.reloaded: list[str] = []
 
     def windows(self, newest: dt.date) -> None:
-        """Scoring tables of all closed windows that miss, as one ranged run."""
+        """Scoring tables of the closed windows that miss, or were scored (again) since, as one ranged run."""
         closed = windows_until(newest + DAY)
         if not closed:
             return
         register_windows(self.instance, closed[-1])
-        missing = self._missing("core/lqi", [w.key for w in closed])
+        missing = sorted({*self._missing("core/lqi", [w.key for w in closed]), *windows_to_load(closed[-1])})
         if missing:
             self.say(f"Scoring windows {missing[0]} to {missing[-1]}")
-            self._run("score_window_tables", _range(missing[0], missing[-1]))
+            load = Load(dt.date.fromisoformat(missing[0]), dt.date.fromisoformat(missing[-1]))
+            self._run("score_window_tables", load.tags)
+        self.reloaded = missing
 
     def days(self, newest: dt.date) -> None:
-        """All daily tables and the models, as one ranged run."""
-        graph = self.defs.resolve_asset_graph()
-        loaded = loaded_days(self.instance, graph)
-        if not any(loaded):
-            first = START
-        elif all(newest.isoformat() in keys for keys in loaded):
-            return
-        else:
-            first = first_day_to_load(newest, loaded)
-        self.say(f"Days {first} to {newest}")
-        self._run("daily", _range(first.isoformat(), newest.isoformat()))
+        """What the daily tables miss, and the models: one ranged run, before it one of tables that are behind."""
+        for load in daily_loads(self.instance, self.defs.resolve_asset_graph(), newest):
+            some = sorted(load.tables or ())
+            self.say(f"Days {load.first} to {load.last}" + (f" of {', '.join(some)}" if some else ""))
+            chosen = [dg.AssetKey.from_user_string(name) for name in some] or None
+            self._run("daily", load.tags, asset_selection=chosen)
 
     def charts(self, newest: dt.date) -> None:
         """Charts and their checks, one run a window and a week, so that each has its own verdict."""
         windows = [w.key for w in windows_until(newest + DAY)]
         moment = dt.datetime.combine(newest + DAY, dt.time(), dt.UTC)
         weeks = list(WEEKLY.get_partition_keys(current_time=moment))
+        again = {
+            Grain.SCORING_WINDOW: set(self.reloaded) & set(windows),
+            Grain.WEEKLY: set(weeks_to_redraw(WarehouseResource().backend(), weeks)),
+        }
         older, last = list[ChartRun](), list[ChartRun]()
         for job, grain, keys in (
             ("score_window_charts", Grain.SCORING_WINDOW, windows),
             ("weekly", Grain.WEEKLY, weeks),
         ):
             charts = [f"xmr/{m.id}" for m in metrics() if m.table_grain is grain]
-            missing = sorted({key for chart in charts for key in self._missing(chart, keys)})
+            missing = sorted({key for chart in charts for key in self._missing(chart, keys)} | again[grain])
             older += [(job, key) for key in missing[:-1]]
             last += [(job, key) for key in missing[-1:]]
         for number, (job, key) in enumerate(self._drawn(older), 1):
@@ -147,7 +166,12 @@ class _Driver:
         return [key for key in keys if key not in stored]
 
     def _run(
-        self, job: str, tags: dict[str, str] | None = None, partition_key: str | None = None, quiet: bool = False
+        self,
+        job: str,
+        tags: dict[str, str] | None = None,
+        partition_key: str | None = None,
+        asset_selection: list[dg.AssetKey] | None = None,
+        quiet: bool = False,
     ) -> None:
         run_id = str(uuid.uuid4())
         with _progress(self.instance, run_id, (lambda _line: None) if quiet else self.say):
@@ -155,6 +179,7 @@ class _Driver:
                 instance=self.instance,
                 tags=tags,
                 partition_key=partition_key,
+                asset_selection=asset_selection,
                 run_id=run_id,
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # progress is said below
@@ -170,10 +195,6 @@ def _worker() -> _Driver:
 
 def _chart(run: ChartRun) -> ChartRun:
     return _worker().chart(run)
-
-
-def _range(first: str, last: str) -> dict[str, str]:
-    return {RANGE_START: first, RANGE_END: last}
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:

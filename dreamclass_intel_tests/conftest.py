@@ -20,6 +20,11 @@ START = dt.date(2024, 1, 1)
 NOW = dt.datetime(2024, 4, 8, tzinfo=dt.UTC)  # 14 weeks, 7 closed scoring windows
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The end-to-end tests first: they take longest, mostly waiting, while other workers do the rest."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 @pytest.fixture
 def settings_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Set environment variables for this test and have settings read anew; state lies in tmp_path."""

@@ -132,8 +132,8 @@ class Swap:
     def _rows(self) -> list[str]:
         insert = [] if self.staging is None else [self._insert(self.table, self.target, self.staging)]
         if self.table.write is Write.UPSERT:
-            # Inserted first: the new rows keep the newest partition of the old ones.
-            return insert and [*insert, self._delete_old(self.table, self.target, self.staging)]
+            # Inserted first: the new rows need the newest partition and version of the old ones.
+            return insert and [*insert, self._delete_old(self.table, self.target)]
         return [f"DELETE FROM {self.target} WHERE {self._in_partitions(self.table)}", *insert]
 
     def _refusals(self, clear: bool) -> list[str]:
@@ -144,8 +144,8 @@ class Swap:
                 f"AND {self._in_partitions(QUARANTINE)}"
             )
         if self.refused:
-            steps.append(self._delete_old(QUARANTINE, self.quarantine, self.refused))
             steps.append(self._insert(QUARANTINE, self.quarantine, self.refused))
+            steps.append(self._delete_old(QUARANTINE, self.quarantine))
         return steps
 
     def _in_partitions(self, table: Table) -> str:
@@ -157,26 +157,31 @@ class Swap:
             where += f" AND {quote(DAY)} BETWEEN DATE '{min(days)}' AND DATE '{max(days)}'"
         return where
 
-    def _insert(self, table: Table, target: str, staging: str | None) -> str:
+    @property
+    def _stamp(self) -> str:
+        return f"TIMESTAMP '{self.loaded_at:%Y-%m-%d %H:%M:%S.%f}+00:00'"
+
+    def _insert(self, table: Table, target: str, staging: str) -> str:
         """The chosen rows: of each key the newest partition's, then the one read last."""
         keys, partition = columns(table.row_key), quote(PARTITION.name)
         data = columns([c.name for c in table.data_columns])
-        stamp = f"TIMESTAMP '{self.loaded_at:%Y-%m-%d %H:%M:%S.%f}+00:00'"
         chosen = (
             f"SELECT {data}, {partition}, {bigquery_hash(table)} AS row_hash, ROW_NUMBER() OVER "
             f"(PARTITION BY {keys} ORDER BY {partition} DESC, {quote(POSITION)} DESC) AS choice FROM {staging}"
         )
-        carried = f"chosen.{partition}"
-        join = ""
+        carried, join, where = f"chosen.{partition}", "", "chosen.choice = 1"
         if table.write is Write.UPSERT:  # so that loads commute in any order
             carried = f"GREATEST(chosen.{partition}, IFNULL(stored.newest, chosen.{partition}))"
+            version = f", MAX({quote(table.version)}) AS version" if table.version else ""
             join = (
-                f" LEFT JOIN (SELECT {keys}, MAX({partition}) AS newest FROM {target} GROUP BY {keys}) AS stored "
-                f"ON {_same(table, 'stored', 'chosen')}"
+                f" LEFT JOIN (SELECT {keys}, MAX({partition}) AS newest{version} FROM {target} GROUP BY {keys}) "
+                f"AS stored ON {_same(table, 'stored', 'chosen')}"
             )
+            if table.version:
+                where += f" AND NOT IFNULL(stored.version > chosen.{quote(table.version)}, FALSE)"
         values = {c.name: f"chosen.{quote(c.name)}" for c in table.data_columns} | {
             PARTITION.name: carried,
-            LOADED_AT.name: stamp,
+            LOADED_AT.name: self._stamp,
             RUN_ID.name: literal(self.run_id),
             ROW_HASH.name: "chosen.row_hash",
         }
@@ -184,15 +189,19 @@ class Swap:
             values[DAY] = f"SAFE_CAST(chosen.{partition} AS DATE)"
         return (
             f"INSERT INTO {target} ({columns(list(values))}) SELECT {', '.join(values.values())} "
-            f"FROM ({chosen}) AS chosen{join} WHERE chosen.choice = 1"
+            f"FROM ({chosen}) AS chosen{join} WHERE {where}"
         )
 
-    def _delete_old(self, table: Table, target: str, staging: str | None) -> str:
-        new = f"stored.{quote(RUN_ID.name)} = {literal(self.run_id)} AND stored.{quote(LOADED_AT.name)} = "
-        new += f"TIMESTAMP '{self.loaded_at:%Y-%m-%d %H:%M:%S.%f}+00:00'"
+    def _delete_old(self, table: Table, target: str) -> str:
+        """What the rows inserted just now have replaced."""
+
+        def new(rows: str) -> str:
+            run, at = f"{rows}.{quote(RUN_ID.name)}", f"{rows}.{quote(LOADED_AT.name)}"
+            return f"{run} = {literal(self.run_id)} AND {at} = {self._stamp}"
+
         return (
-            f"DELETE FROM {target} AS stored WHERE NOT ({new}) AND EXISTS "
-            f"(SELECT 1 FROM {staging} AS incoming WHERE {_same(table, 'incoming', 'stored')})"
+            f"DELETE FROM {target} AS stored WHERE NOT ({new('stored')}) AND EXISTS "
+            f"(SELECT 1 FROM {target} AS fresh WHERE {new('fresh')} AND {_same(table, 'fresh', 'stored')})"
         )
 
 

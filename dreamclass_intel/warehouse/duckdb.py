@@ -77,7 +77,7 @@ class DuckDBWarehouse:
     def read(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run a query with bound `?` parameters."""
         with self.connect() as con:
-            return con.execute(query, list(parameters)).to_arrow_table()
+            return con.sql(query, params=list(parameters)).to_arrow_table()
 
     def ensure(self, tables: Sequence[Table]) -> None:
         """Create what is missing; add new columns; ContractError for any other difference."""
@@ -171,8 +171,15 @@ class DuckDBWarehouse:
         )
         (kept,) = con.execute("SELECT count(*) FROM chosen").fetchone() or (0,)
         if table.write is Write.UPSERT:
-            _carry_partition(con, table)
             same = " AND ".join(f"stored.{quote(k)} = chosen.{quote(k)}" for k in table.key)
+            if table.version:
+                newer = f"stored.{quote(table.version)} > chosen.{quote(table.version)}"
+                con.execute(f"DELETE FROM chosen USING {sql_name(table)} AS stored WHERE {same} AND {newer}")
+            # Its newest partition stays on record, so loads commute in any order.
+            con.execute(
+                f"UPDATE chosen SET {quote(PARTITION.name)} = greatest(chosen.{quote(PARTITION.name)}, "
+                f"stored.{quote(PARTITION.name)}) FROM {sql_name(table)} AS stored WHERE {same}"
+            )
             con.execute(f"DELETE FROM {sql_name(table)} AS stored USING chosen WHERE {same}")
         elif replaced is None:
             con.execute(f"DELETE FROM {sql_name(table)}")
@@ -225,15 +232,6 @@ def _refuse_conflicts(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     ).fetchall()
     if bad:
         raise conflict(table, bad)
-
-
-def _carry_partition(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """An upserted row keeps the newest partition that ever wrote it, so loads commute in any order."""
-    same = " AND ".join(f"stored.{quote(k)} = chosen.{quote(k)}" for k in table.key)
-    con.execute(
-        f"UPDATE chosen SET {quote(PARTITION.name)} = greatest(chosen.{quote(PARTITION.name)}, "
-        f"stored.{quote(PARTITION.name)}) FROM {sql_name(table)} AS stored WHERE {same}"
-    )
 
 
 def _quarantine(

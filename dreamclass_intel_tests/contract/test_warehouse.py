@@ -47,6 +47,32 @@ def test_upsert_replaces_objects_by_key_and_keeps_the_rest(store):
     assert len(rows(store)) == 3
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1)])
+def test_an_older_version_never_replaces_a_newer_one(store, order):
+    declared = table(Write.UPSERT, Column("changed_at", Type.TIMESTAMP, "Last change"), version="changed_at")
+    versions = [({"id": "a", "number": n, "changed_at": f"{day}T10:00:00Z"}, day) for n, day in ((1, D1), (2, D2))]
+    for number in order:
+        record, day = versions[number]
+        store.write(declared, [day], load(declared, [record], day), "r")
+    assert rows(store) == [("a", 2, D2)]
+
+
+def test_the_version_of_the_row_that_was_chosen_counts_and_none_is_old(store):
+    declared = table(Write.UPSERT, Column("changed_at", Type.TIMESTAMP, "Last change"), version="changed_at")
+
+    def write(*versions: tuple[int, str | None], day: str) -> None:
+        records = [{"id": "a", "number": n, "changed_at": at and f"{at}T10:00:00Z"} for n, at in versions]
+        store.write(declared, [day], load(declared, records, day), "r")
+
+    write((1, D2), day=D2)
+    write((2, D3), (3, D1), day=D1)  # read last, so chosen, and older than what is stored
+    assert rows(store) == [("a", 1, D2)]
+    write((4, D2), day=D1)
+    assert rows(store) == [("a", 4, D2)]
+    write((5, None), day=D1)
+    assert rows(store) == [("a", 5, D2)]
+
+
 def test_in_one_upsert_the_newest_day_then_the_last_read_wins(store):
     declared = table(Write.UPSERT)
     days = iter([D1, D2, D1, D2, D2])

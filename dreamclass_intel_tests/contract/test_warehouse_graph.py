@@ -16,11 +16,15 @@ from dreamclass_intel.defs.companies.assets import companies
 from dreamclass_intel.defs.ga4 import assets as ga4
 from dreamclass_intel.defs.lead_scoring import checks as scoring_checks
 from dreamclass_intel.defs.lead_scoring.assets import lead_scoring_lead_scores, lead_scoring_runs
+from dreamclass_intel.defs.lead_scoring.sensors import stored_runs
 from dreamclass_intel.defs.lqi.assets import lqi_of_window
 from dreamclass_intel.defs.lqi.checks import stored_lqi_matches
 from dreamclass_intel.defs.monitoring.checks import contract_checks
 from dreamclass_intel.defs.stripe.assets import stripe_subscriptions
 from dreamclass_intel.defs.xmr.assets import xmr_current
+from dreamclass_intel.defs.xmr.charts import NOT_LOADED
+from dreamclass_intel.defs.xmr.late import weeks_to_redraw
+from dreamclass_intel.defs.xmr.tables import POINTS
 from dreamclass_intel.records import extract
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel_tests.companies.test_companies import RECORDS
@@ -96,8 +100,13 @@ def test_the_lqi_and_its_checks_are_equal(each_warehouse):
         result = Windows().load(assets, "2024-01-01", LAST_WINDOW, checks=checks)
         judged = {e.check_name: (e.passed, e.description) for e in result.get_asset_check_evaluations()}
         assert all(passed for passed, _ in judged.values()), judged
-        stored[kind] = judged, content("raw.lead_scoring_runs", "raw.lead_scoring_lead_scores", "core.lqi")
+        stored[kind] = (
+            judged,
+            stored_runs(WarehouseResource()),
+            content("raw.lead_scoring_runs", "raw.lead_scoring_lead_scores", "core.lqi"),
+        )
     assert stored["duckdb"] == stored["bigquery"]
+    assert len(stored["duckdb"][1]) > 5
 
 
 def test_companies_and_their_checks_are_equal(each_warehouse, materialise):
@@ -135,6 +144,7 @@ def test_charts_are_equal(each_warehouse, materialise):
         "segment": Type.STRING,
         "period_start": Type.DATE,
         **dict.fromkeys(("value", "numerator", "denominator"), Type.FLOAT),
+        "n": Type.INT,
         "is_complete": Type.BOOL,
     }
     series = [
@@ -143,6 +153,7 @@ def test_charts_are_equal(each_warehouse, materialise):
             "segment": "all",
             "period_start": dt.date(2024, 1, 1) + dt.timedelta(weeks=n),
             "value": 100 + (n * 7) % 11 / 3 + (40 if n == 12 else 0),
+            "n": 1000,
             "is_complete": n < 13,
         }
         for n in range(14)
@@ -151,5 +162,10 @@ def test_charts_are_equal(each_warehouse, materialise):
     for kind in each_warehouse():
         dbt_table("marts", "metric_series", columns, ("metric_id", "period_start"), series)
         materialise([xmr_current])
-        stored[kind] = content("xmr.current")
+        waiting = {"metric_id": "sessions", "period_start": dt.date(2024, 3, 18), "limits_status": "none"}
+        point = {**waiting, "partition_start": dt.date(2024, 3, 18), "verdict": f"Not judged: {NOT_LOADED[0]}"}
+        backend = WarehouseResource().backend()
+        backend.write(POINTS, ["2024-03-18"], extract(POINTS, [point], "2024-03-18"), "r")
+        assert weeks_to_redraw(backend, ["2024-03-11", "2024-03-18"]) == ["2024-03-18"]
+        stored[kind] = content("xmr.current", "xmr.points")
     assert stored["duckdb"] == stored["bigquery"]

@@ -76,9 +76,9 @@ def test_a_declaration_that_contradicts_itself_is_refused():
     a = Column("a", Type.STRING, "x")
     with pytest.raises(ContractError, match=r"raw\.t: duplicate column"):
         Table("raw", "t", "x", (a, a), key=("a",))
-    with pytest.raises(ContractError, match=r"raw\.t: key or cluster names no column: \['b'\]"):
+    with pytest.raises(ContractError, match=r"raw\.t: key, cluster or version names no column: \['b'\]"):
         Table("raw", "t", "x", (a,), key=("b",))
-    with pytest.raises(ContractError, match="key or cluster"):
+    with pytest.raises(ContractError, match="key, cluster or version"):
         Table("raw", "t", "x", (a,), key=())
     with pytest.raises(ContractError, match=r"\['c'\]"):
         Table("raw", "t", "x", (a,), key=("a",), cluster=("c",))

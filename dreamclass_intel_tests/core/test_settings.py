@@ -64,7 +64,7 @@ def test_without_anything_all_is_sandbox(env):
 def test_credentials_switch_that_source_alone(env, name):
     settings = env(**credentials(name), PII_KEY="x" * 40)
     modes = {n: settings.source(n).mode for n in SOURCES}
-    assert modes == {n: Mode.LIVE if n == name else Mode.SANDBOX for n in SOURCES}
+    assert modes == {n: Mode.LIVE if n == name else Mode.OFF for n in SOURCES}
     assert settings.source(name).url("https://live.example") == "https://live.example"
     settings.check()
     assert env(**{variable(KINDS[name], "mode_override"): "sandbox"}).source(name).mode is Mode.SANDBOX
@@ -170,7 +170,8 @@ def test_live_data_need_a_key_of_ones_own(env):
 def test_bigquery_needs_a_project(env):
     with pytest.raises(SettingsError, match="WAREHOUSE=bigquery needs BIGQUERY_PROJECT"):
         env(WAREHOUSE="bigquery").check()
-    env(BIGQUERY_PROJECT="school-1").check()
+    with pytest.raises(SettingsError, match="WAREHOUSE=bigquery is not built yet"):
+        env(BIGQUERY_PROJECT="school-1").check()
 
 
 def test_the_example_names_every_variable_and_nothing_else():
@@ -218,3 +219,16 @@ def test_every_variable_reaches_its_field(env, kind, field):
     assert found != default
     plain = found.get_secret_value() if hasattr(found, "get_secret_value") else found
     assert str(plain) in (value, f"{value}.0")
+
+
+def test_real_and_simulated_sources_never_share_a_state(env, tmp_path):
+    settings = env(PII_KEY=CANARY, STATE_DIR=tmp_path, **credentials("swan"))
+    assert {settings.source(name).mode for name in SOURCES if name != "swan"} == {Mode.OFF}
+    settings.check()
+    with pytest.raises(SettingsError, match="swan live beside g2 in the sandbox"):
+        env(G2_MODE="sandbox").check()
+    (tmp_path / "world").write_text("sandbox")
+    with pytest.raises(SettingsError, match="holds sandbox data, the sources are live now"):
+        env(G2_MODE="off").check()
+    (tmp_path / "world").write_text("live")
+    load_settings().check()

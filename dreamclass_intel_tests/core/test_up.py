@@ -9,10 +9,11 @@ from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from dreamclass_intel.settings import SettingsError
-from dreamclass_intel.up import Children, UpError, up
+from dreamclass_intel.settings import PROJECT_DIR, SettingsError
+from dreamclass_intel.up import Children, UpError, environment, up
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
@@ -85,3 +86,14 @@ def test_stopping_ends_children_and_all_they_started(tmp_path: Path) -> None:
 def test_a_child_that_fails_is_named() -> None:
     with pytest.raises(UpError, match="update stopped with exit code 3"):
         Children().run("update", [sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_another_state_folder_is_a_home_of_its_own_for_dagster(
+    settings_env: Callable[..., None], tmp_path: Path
+) -> None:
+    home = Path(environment()["DAGSTER_HOME"])
+    assert home == tmp_path / "state"
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert Path(instance.event_log_storage._base_dir).is_relative_to(home)  # type: ignore[attr-defined]
+    settings_env(STATE_DIR=PROJECT_DIR / ".state")
+    assert environment()["DAGSTER_HOME"] == str(PROJECT_DIR)

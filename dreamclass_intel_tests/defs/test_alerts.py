@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,37 +169,70 @@ def test_a_cursor_of_another_version_starts_at_now(chain: Chain, receiver: Recei
     chain.cursor = "1234"
     chain.tick()
     assert receiver.posts == []
-    assert json.loads(chain.cursor or "")["version"] == 1
+    assert json.loads(chain.cursor or "")["version"] == 2
 
 
-def test_a_backfill_sends_one_digest(chain: Chain, receiver: Receiver) -> None:
-    for window in WINDOWS[:4]:
+def backfill(status: BulkActionStatus) -> PartitionBackfill:
+    return PartitionBackfill("bf1", status, from_failure=False, tags={}, backfill_timestamp=0.0)
+
+
+def test_a_backfill_sends_one_digest_when_it_is_over(chain: Chain, receiver: Receiver) -> None:
+    chain.instance.add_backfill(backfill(BulkActionStatus.REQUESTED))
+    for window in WINDOWS[:4]:  # a first wave; all its runs are over before the next one starts
         chain.run(window.key, {"outside_limits"}, tags={"dagster/backfill": "bf1"})
+    chain.tick()
+    chain.run(NEWEST, {"run_of_8"}, tags={"dagster/backfill": "bf1"})
+    failing_job(chain, fails=True, tags={"dagster/backfill": "bf1"})
+    chain.tick()
+    assert receiver.posts == []
+    chain.instance.update_backfill(backfill(BulkActionStatus.COMPLETED_FAILED))
     chain.tick()
     chain.tick()
     assert [p["title"] for p in receiver.posts] == ["DreamClass: backfill bf1 finished"]
-    assert "failed in 4 partitions" in str(receiver.posts[0]["message"])
+    digest = str(receiver.posts[0]["message"])
+    assert "xmr/lqi:outside_limits: failed in 4 partitions" in digest
+    assert "xmr/lqi:run_of_8: failed in 1 partition" in digest
+    assert "failed: work: ValueError: vendor is down" in digest
+    assert json.loads(chain.cursor or "")["backfills"] == []
+
+
+def failing_job(chain: Chain, fails: bool, tags: dict[str, str] | None = None) -> None:
+    @dg.op
+    def work() -> None:
+        if fails:
+            raise ValueError("vendor is down")
+
+    @dg.job(name="daily")
+    def daily() -> None:
+        work()
+
+    daily.execute_in_process(instance=chain.instance, raise_on_error=False, tags=tags)
 
 
 def test_a_failed_run_is_told_once_and_its_recovery_once(chain: Chain, receiver: Receiver) -> None:
-    def job(fails: bool) -> None:
-        @dg.op
-        def work() -> None:
-            if fails:
-                raise ValueError("vendor is down")
-
-        @dg.job(name="daily")
-        def daily() -> None:
-            work()
-
-        daily.execute_in_process(instance=chain.instance, raise_on_error=False)
-
-    for fails in (True, True, False, False):
-        job(fails)
+    for fails in (True, True, False, False, True):  # and its next failure, on the same day
+        failing_job(chain, fails)
         chain.tick()
-    assert len(receiver.posts) == 2
+    assert ["resolved" in str(p["title"]) for p in receiver.posts] == [False, True, False]
     assert "vendor is down" in str(receiver.posts[0]["message"])
-    assert "resolved" in str(receiver.posts[1]["title"])
+
+
+def test_a_broken_channel_does_not_repeat_the_message_on_the_others(
+    chain: Chain, receiver: Receiver, settings_env: Callable[..., None]
+) -> None:
+    broken = Receiver(status=500)
+    try:
+        settings_env(ALERT_URLS=f"{broken.url},{receiver.url}")
+        chain.run(NEWEST, {"outside_limits"})
+        for _ in range(3):
+            with pytest.raises(DeliveryError):
+                chain.tick()
+        assert (len(receiver.posts), broken.posts) == (1, [])
+        broken.status = 200
+        chain.tick()
+        assert (len(receiver.posts), len(broken.posts)) == (1, 1)
+    finally:
+        broken.close()
 
 
 def test_without_channels_alerts_go_to_the_log_and_are_recorded(sandbox: str) -> None:
@@ -206,13 +240,13 @@ def test_without_channels_alerts_go_to_the_log_and_are_recorded(sandbox: str) ->
     chain.run(NEWEST, {"outside_limits"})
     assert "1 alerts sent" in chain.tick()
     (entry,) = Ledger(load_settings().state_dir / "alerts").entries()
-    assert entry["channels"] == ["log"]
+    assert entry["channel"] == "log"
 
 
 def test_a_wrong_channel_is_named_without_its_token(settings_env: Callable[..., None]) -> None:
     settings_env(ALERT_URLS="nonsense://token-123")
     with pytest.raises(DeliveryError) as error:
-        Notifier().send("t", "b", "k")
+        Notifier().send(*Notifier().channels(), "t", "b", "k")
     assert "nonsense" in str(error.value)
     assert "token-123" not in str(error.value)
 
@@ -251,8 +285,9 @@ def test_messages_alternate_and_seeing_everything_twice_adds_none(pattern: list[
 
 def test_the_ledger_survives_a_restart(tmp_path: Path) -> None:
     Ledger(tmp_path).keep({"a:b": Episode("2024-01-01", "2024-01-08")})
-    Ledger(tmp_path).record({"key": "k"})
+    Ledger(tmp_path).record({"key": "k", "channel": "log"})
     again = Ledger(tmp_path)
     assert again.episodes() == {"a:b": Episode("2024-01-01", "2024-01-08")}
-    assert again.was_delivered("k")
-    assert not again.was_delivered("other")
+    assert again.was_delivered("k", "log")
+    assert not again.was_delivered("other", "log")
+    assert not again.was_delivered("k", "json:1")

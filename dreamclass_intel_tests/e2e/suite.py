@@ -27,7 +27,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(what: str, probe: Callable[[], Any], patience_s: float = 240) -> Any:
+def until(what: str, probe: Callable[[], Any], patience_s: float = 600) -> Any:
     """Poll until `probe` gives something true; AssertionError names what never came."""
     deadline = time.monotonic() + patience_s
     pause = threading.Event()
@@ -123,7 +123,7 @@ class Suite:
                 k=key,
             )
 
-    def backfill(self, assets: Sequence[str], partitions: Sequence[str], patience_s: float = 420) -> str:
+    def backfill(self, assets: Sequence[str], partitions: Sequence[str], patience_s: float = 1200) -> str:
         """Launch a backfill as the UI does and wait for it; returns its id."""
         launched = self.ask(
             "mutation($p: LaunchBackfillParams!) {launchPartitionBackfill(backfillParams: $p) {__typename "

@@ -129,12 +129,12 @@ def test_two_weeks_on_the_chain_runs_unattended_and_one_alert_arrives(suite: Sui
         check=True,
     )
     assert "2026-01-12" in advanced.stdout
-    until("the new days' run", lambda: suite.runs("daily") == ["STARTED"], 120)
-    until("its first table", lambda: "2026-01-11" in suite.stored_partitions("core/dim_dates"), 120)
+    until("the new days' run", lambda: suite.runs("daily") == ["STARTED"], 300)
+    until("its first table", lambda: "2026-01-11" in suite.stored_partitions("core/dim_dates"), 300)
     suite.kill("dagster")
     suite.start_dagster()
-    until("the dead run's retry", lambda: suite.runs("daily") == ["FAILURE", "SUCCESS"], 420)
-    until("the planted window's chart", lambda: PLANTED in suite.stored_partitions("xmr/lqi"), 420)
+    until("the dead run's retry", lambda: suite.runs("daily") == ["FAILURE", "SUCCESS"], 1200)
+    until("the planted window's chart", lambda: PLANTED in suite.stored_partitions("xmr/lqi"), 1200)
     newest = next(e for e in suite.check("xmr/lqi", "outside_limits") if e["evaluation"]["partition"] == PLANTED)
     assert not newest["evaluation"]["success"]
     assert newest["evaluation"]["severity"] == "ERROR"
@@ -152,8 +152,8 @@ def test_two_weeks_on_the_chain_runs_unattended_and_one_alert_arrives(suite: Sui
 
 
 def test_days_and_weeks_follow_by_themselves(suite: Suite) -> None:
-    until("the new days", lambda: "2026-01-11" in suite.stored_partitions("raw/stripe_invoices"), 420)
-    until("the closed week", lambda: "2026-01-05" in suite.stored_partitions("xmr/sessions"), 420)
+    until("the new days", lambda: "2026-01-11" in suite.stored_partitions("raw/stripe_invoices"), 1200)
+    until("the closed week", lambda: "2026-01-05" in suite.stored_partitions("xmr/sessions"), 1200)
     assert suite.failures() == []
 
 

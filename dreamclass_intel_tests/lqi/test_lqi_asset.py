@@ -221,6 +221,16 @@ def stored_once(_database, settings_env, tmp_path):
     settings_env(DUCKDB_PATH=path)
 
 
+def test_a_bad_run_that_was_replaced_warns_and_blocks_nothing(stored_once):
+    corrupt(
+        f"INSERT INTO {RUNS} BY NAME SELECT * REPLACE ('{RESCORED}' AS run_id, 0 AS run_version, total_leads + 1 AS "
+        f"total_leads) FROM {RUNS} WHERE _load_partition = '{FIRST}' AND status = 'completed'"
+    )
+    found = verdicts()["totals_reconcile"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "(superseded)" in found.description
+
+
 def test_a_rounding_difference_is_none(stored_once):
     corrupt(f"UPDATE {RUNS} SET lqi = lqi + 0.0009")
     assert failing() == set()

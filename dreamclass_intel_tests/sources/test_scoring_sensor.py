@@ -9,9 +9,13 @@ import pytest
 
 from dreamclass_intel.defs.lead_scoring import sensors
 from dreamclass_intel.defs.lead_scoring.client import LeadScoringResource
+from dreamclass_intel.defs.lead_scoring.normalise import run_record
 from dreamclass_intel.defs.lead_scoring.sensors import BATCH, Cursor, plan, run_key, scoring_runs
+from dreamclass_intel.defs.lead_scoring.tables import RUNS
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import ScoringWindow
+from dreamclass_intel.records import extract
+from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel_tests.scoring import ScoringWorld, own_sandbox
 
 NOW = dt.datetime(2024, 2, 12, 12, tzinfo=dt.UTC)  # three windows are scored
@@ -30,7 +34,7 @@ class Daemon:
 
     def tick(self, *, load: bool = True) -> dg.SensorResult | dg.SkipReason:
         with dg.build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
-            result = scoring_runs(context, lead_scoring=LeadScoringResource())
+            result = scoring_runs(context, lead_scoring=LeadScoringResource(), warehouse=WarehouseResource())
         if isinstance(result, dg.SkipReason):
             return result
         for request in result.dynamic_partitions_requests or []:
@@ -44,7 +48,9 @@ class Daemon:
         return result
 
     def store(self, key: str) -> None:
-        self.instance.report_runless_asset_event(dg.AssetMaterialization(asset_key=["core", "lqi"], partition=key))
+        found = [run_record(run) for run in LeadScoringResource().runs([ScoringWindow.from_key(key)])]
+        on_grid = [run for run in found if run["window_start_at"].isoformat().startswith(key)]
+        WarehouseResource().backend().write(RUNS, [key], extract(RUNS, on_grid, key), "test")
 
     def windows(self) -> list[str]:
         return list(self.instance.get_dynamic_partitions("scoring_window"))
@@ -319,7 +325,7 @@ def test_the_sensor_is_on_for_the_job_score_window():
 
 def test_nothing_is_requested_before_the_first_daily_run(sandbox: str) -> None:
     with dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral()) as context:
-        answer = scoring_runs(context, lead_scoring=LeadScoringResource())
+        answer = scoring_runs(context, lead_scoring=LeadScoringResource(), warehouse=WarehouseResource())
     assert isinstance(answer, dg.SkipReason)
     assert "first daily run" in (answer.skip_message or "")
     assert context.cursor is None

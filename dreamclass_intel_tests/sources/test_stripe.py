@@ -267,7 +267,7 @@ def test_passing_faults_are_retried(materialise, read, site, waits, kind):
 
 
 def test_a_refused_key_fails_at_once_and_stays_secret(materialise, settings_env, sandbox, site):
-    settings_env(STRIPE_API_KEY="rk_test_wrong_1234567890", STRIPE_API_BASE=f"{sandbox}/stripe", PII_KEY="k")
+    use(settings_env, f"{sandbox}/stripe", key="rk_test_wrong_1234567890")
     result = materialise([assets.stripe_invoices], LAST, raise_on_error=False)
     said = failure(result)
     assert "stripe GET /v1/events: HTTP 401 the key was refused" in said
@@ -337,8 +337,9 @@ def old_account(listed, events=(), found=None):
     )
 
 
-def use(settings_env, url):
-    settings_env(STRIPE_API_KEY="rk_test_x", STRIPE_API_BASE=url, PII_KEY="k")
+def use(settings_env, url, key="rk_test_x"):
+    # The sandbox stays, for its clock.
+    settings_env(STRIPE_API_KEY=key, STRIPE_API_BASE=url, PII_KEY="k", WITHOUT_CREDENTIALS="sandbox")
 
 
 def test_the_first_partition_holds_what_is_older(materialise, read, settings_env):

@@ -1,5 +1,6 @@
 """The dbt models as assets and their tests as checks: one `dbt build` per contiguous stretch of models."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 
 from dreamclass_intel import catalog
 from dreamclass_intel.clock import Clock
+from dreamclass_intel.defs.automation.due import RANGE_END, loaded_until
 from dreamclass_intel.defs.dbt.project import environment, manifest, project, variables
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import DATA_ENGINEERING, FINANCE, GROWTH
@@ -46,6 +48,15 @@ class Translator(DagsterDbtTranslator):
         return None
 
 
+def _as_of(context: dg.AssetExecutionContext, clock: Clock) -> dt.date:
+    """The newest day that is loaded: a job that loads no days (a scoring window's) must not take a missing day for
+    an empty one. On an instance that never ran `daily`, the newest day every vendor has published."""
+    ready = clock.newest_ready_day()
+    loading = context.run.tags.get(RANGE_END) if context.run.job_name == "daily" else None
+    loaded = [day for day in (loading and dt.date.fromisoformat(loading), loaded_until(context.instance)) if day]
+    return min(ready, max(loaded)) if loaded else ready
+
+
 @dbt_assets(
     manifest=manifest(),
     project=project(),
@@ -60,6 +71,6 @@ def dbt(
     warehouse.backend().ensure(list(catalog.tables().values()))  # a source never loaded is an empty table
     # Unit tests test SQL on fixtures, not data: they are the test suite's.
     command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables()]
-    with environment(clock.newest_ready_day()):
+    with environment(_as_of(context, clock)):
         build = dbt_cli.cli(command, context=context)
     yield from build.stream()

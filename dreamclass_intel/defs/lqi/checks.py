@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.defs.lead_scoring.checks import stored, verdict
+from dreamclass_intel.defs.lead_scoring.checks import Finding, stored, superseded, verdict
 from dreamclass_intel.defs.lqi.tables import LQI
 from dreamclass_intel.statistics.lqi import CLASSES, TOLERANCE, WEIGHTS, lqi
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
@@ -46,11 +46,14 @@ def stored_lqi_matches(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     for row in rows:
         if row["lead_class"] in CLASSES:
             counts[row["run_id"]][row["lead_class"]] += row["n"]
-    bad = [text for key, run in runs.items() if (text := _disagreement(run, counts[key]))]
+    bad: list[Finding] = [(key, text) for key, run in runs.items() if (text := _disagreement(run, counts[key]))]
     warehouse.backend().ensure([LQI])
     bad += [
-        f"core.lqi {r['window_start_date']}: LQI {r['lqi']}, recomputed {r['lqi_recomputed']}, "
-        f"{r['leads_n']} leads, classes sum to {r['classes_n']}"
+        (
+            None,
+            f"core.lqi {r['window_start_date']}: LQI {r['lqi']}, recomputed {r['lqi_recomputed']}, "
+            f"{r['leads_n']} leads, classes sum to {r['classes_n']}",
+        )
         for r in warehouse.read(
             "SELECT window_start_date, lqi, lqi_recomputed, leads_n, "
             "class_a_n + class_b_n + class_c_n + class_d_n AS classes_n "
@@ -59,7 +62,9 @@ def stored_lqi_matches(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         if r["classes_n"] != r["leads_n"] or (r["lqi_recomputed"] is not None and _apart(r["lqi"], r["lqi_recomputed"]))
     ]
     unknown = sorted({str(run["weights_version"]) for run in runs.values()} - set(WEIGHTS))
-    return verdict(bad, len(runs), "completed runs", unknown_weights=", ".join(unknown) or "none")
+    return verdict(
+        bad, len(runs), "completed runs", superseded(warehouse), unknown_weights=", ".join(unknown) or "none"
+    )
 
 
 def _apart(stored_lqi: Any, recomputed: float) -> bool:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dreamclass_intel.contracts import Grain
+from dreamclass_intel.settings import SOURCES
 
 PATH = Path(__file__).with_name("registry.yaml")
 GRAINS = {"week": Grain.WEEKLY, "day": Grain.DAILY, "scoring_window": Grain.SCORING_WINDOW}
@@ -43,10 +44,12 @@ class Metric(_Strict):
     grain: Literal["week", "day", "scoring_window"]
     unit: str
     direction: Literal["up", "down", "none"]
+    sources: tuple[str, ...] = Field(min_length=1)
     origin: Origin = Field(alias="from")
     numerator: str
     denominator: str | None = None
     n: str | None = None
+    min_n: int = Field(0, ge=0)
     empty: Literal["zero", "missing"]
     complete: Literal["over", "present"] = "over"
     every_day: str | None = None
@@ -59,6 +62,13 @@ class Metric(_Strict):
         if self.denominator and self.empty == "zero":
             raise ValueError("a rate over nothing is missing, not zero")
         return self
+
+    @field_validator("sources")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := set(value) - set(SOURCES):
+            raise ValueError(f"no such source: {sorted(unknown)}")
+        return value
 
     @property
     def table_grain(self) -> Grain:

@@ -1,9 +1,13 @@
 """Where alerts go: Apprise URLs (Slack, e-mail, webhook and many more), or the log when none is set."""
 
+import hashlib
+
 import apprise
 import dagster as dg
 
 from dreamclass_intel.settings import load_settings
+
+LOG = "log"
 
 
 class DeliveryError(RuntimeError):
@@ -11,28 +15,35 @@ class DeliveryError(RuntimeError):
 
 
 class Notifier(dg.ConfigurableResource):
-    """Sends a message to every configured channel."""
+    """Sends messages to the configured channels."""
 
-    def send(self, title: str, body: str, idempotency_key: str) -> list[str]:
-        """Deliver once per channel; returns the channels' schemes ("log" when none is set).
+    def channels(self) -> list[str]:
+        """Names of the channels: scheme and a digest of the URL; the log when none is set."""
+        return list(_urls()) or [LOG]
 
-        Webhooks receive the key as a header, so that a receiver can drop a repeat. Raises DeliveryError.
+    def send(self, channel: str, title: str, body: str, idempotency_key: str) -> None:
+        """Deliver on one channel. Webhooks receive the key as a header, so that a receiver can drop a repeat.
+
+        Raises DeliveryError.
         """
-        configured = load_settings().alert_urls
-        urls = [u.strip() for u in configured.get_secret_value().split(",") if u.strip()] if configured else []
-        if not urls:
+        if channel == LOG:
             dg.get_dagster_logger("alerts").warning("%s\n%s", title, body)
-            return ["log"]
-        for url in urls:
-            scheme = url.partition("://")[0]
-            if scheme in ("json", "jsons", "form", "forms", "xml", "xmls"):
-                url += ("&" if "?" in url else "?") + f"+Idempotency-Key={idempotency_key}"
-            channel = apprise.Apprise()
-            if not channel.add(url):
-                raise DeliveryError(f"ALERT_URLS: a {scheme}:// URL is not one that Apprise understands")
-            if not channel.notify(title=title, body=body):
-                raise DeliveryError(f"The {scheme} channel did not accept the alert")
-        return [url.partition("://")[0] for url in urls]
+            return
+        url = _urls()[channel]
+        scheme = url.partition("://")[0]
+        if scheme in ("json", "jsons", "form", "forms", "xml", "xmls"):
+            url += ("&" if "?" in url else "?") + f"+Idempotency-Key={idempotency_key}"
+        messenger = apprise.Apprise()
+        if not messenger.add(url):
+            raise DeliveryError(f"ALERT_URLS: a {scheme}:// URL is not one that Apprise understands")
+        if not messenger.notify(title=title, body=body):
+            raise DeliveryError(f"The {scheme} channel did not accept the alert")
+
+
+def _urls() -> dict[str, str]:
+    configured = load_settings().alert_urls
+    urls = [u.strip() for u in configured.get_secret_value().split(",") if u.strip()] if configured else []
+    return {f"{u.partition('://')[0]}:{hashlib.sha256(u.encode()).hexdigest()[:12]}": u for u in urls}
 
 
 RESOURCES = {"notifier": Notifier()}

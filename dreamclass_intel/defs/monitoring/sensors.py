@@ -8,11 +8,12 @@ delivery; the ledger's idempotency keys cover a crash between delivery and curso
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 from dagster._core.event_api import RunStatusChangeRecordsFilter
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
@@ -21,7 +22,8 @@ from dreamclass_intel.defs.monitoring.episodes import Episode, Evaluation, News,
 from dreamclass_intel.defs.monitoring.ledger import Ledger
 from dreamclass_intel.settings import load_settings
 
-CURSOR_VERSION = 1
+CURSOR_VERSION = 2
+BACKFILL = "dagster/backfill"
 FINISHED: tuple[Any, ...] = (
     dg.DagsterEventType.RUN_SUCCESS,
     dg.DagsterEventType.RUN_FAILURE,
@@ -32,36 +34,40 @@ MAX_LINES = 12
 
 
 Positions = dict[str, int]
+Message = tuple[str, str, str]  # title, body, idempotency key
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def alerts(context: dg.SensorEvaluationContext, notifier: Notifier, clock: Clock) -> dg.SkipReason:
     """Posts each newly failed check once. Only newest partitions alert; a backfill sends one digest."""
-    positions = _positions(context)
+    positions, backfills = _seen(context)
     runs = sent = 0
     try:
-        for reached, told in deliver(context.instance, positions, notifier, clock):
+        for reached, told, run in deliver(context.instance, positions, notifier, clock):
             runs, sent, positions = runs + 1, sent + told, reached
-            context.update_cursor(_cursor(positions))
+            backfills |= {run.tags[BACKFILL]} if BACKFILL in run.tags else set()
+            context.update_cursor(_cursor(positions, backfills))
+        backfills, told = tell_of_backfills(context.instance, backfills, notifier)
+        sent += told
     except DeliveryError as error:
         if not sent:
             raise  # a failing tick is what shows in the UI
         return dg.SkipReason(f"{sent} alerts sent, then: {error}")
-    context.update_cursor(_cursor(positions))
+    context.update_cursor(_cursor(positions, backfills))
     return dg.SkipReason(f"{runs} finished runs looked at, {sent} alerts sent.")
 
 
 def deliver(
     instance: dg.DagsterInstance, positions: Positions, notifier: Notifier, clock: Clock
-) -> Iterator[tuple[Positions, int]]:
-    """Tell of the runs that finished after `positions`, oldest first; yields the position reached and how many
-    messages went out. Raises DeliveryError before moving past a run that could not be told."""
+) -> Iterator[tuple[Positions, int, dg.DagsterRun]]:
+    """Tell of the runs that finished after `positions`, oldest first; yields the position reached, how many
+    messages went out, and the run. Raises DeliveryError before moving past a run that could not be told."""
     ledger = Ledger(load_settings().state_dir / "alerts")
     while finished := sorted(_finished(instance, positions), key=lambda f: f[2]):
         for event_type, storage_id, _, run in finished:
             told = _tell(run, instance, notifier, ledger, clock)
             positions = {**positions, event_type.value: storage_id}
-            yield positions, told
+            yield positions, told, run
 
 
 def remember(instance: dg.DagsterInstance, positions: Positions) -> dict[str, Episode]:
@@ -81,19 +87,20 @@ def remember(instance: dg.DagsterInstance, positions: Positions) -> dict[str, Ep
     return episodes
 
 
-def _cursor(positions: Positions) -> str:
-    return json.dumps({"version": CURSOR_VERSION, "positions": positions})
+def _cursor(positions: Positions, backfills: Collection[str]) -> str:
+    return json.dumps({"version": CURSOR_VERSION, "positions": positions, "backfills": sorted(backfills)})
 
 
-def _positions(context: dg.SensorEvaluationContext) -> Positions:
-    """Storage ids seen so far; a missing or older cursor starts at now, so that history raises no storm."""
+def _seen(context: dg.SensorEvaluationContext) -> tuple[Positions, set[str]]:
+    """Storage ids seen so far and backfills under way; a missing or older cursor starts at now, so that history
+    raises no storm."""
     try:
         stored = json.loads(context.cursor or "")
         if stored["version"] == CURSOR_VERSION:
-            return dict(stored["positions"])
+            return dict(stored["positions"]), set(stored["backfills"])
     except (ValueError, KeyError, TypeError):
         pass
-    return newest_positions(context.instance)
+    return newest_positions(context.instance), set()
 
 
 def newest_positions(instance: dg.DagsterInstance) -> Positions:
@@ -122,42 +129,54 @@ def _finished(instance: dg.DagsterInstance, positions: dict[str, int]) -> Iterat
 
 
 def _tell(run: dg.DagsterRun, instance: dg.DagsterInstance, notifier: Notifier, ledger: Ledger, clock: Clock) -> int:
-    """Send at most one message about a finished run; 1 if one was sent."""
+    """Send at most one message about a finished run; 1 if one was sent. A backfill's runs are told of together."""
     episodes = ledger.episodes()
     news: list[News] = []
-    stale: list[Evaluation] = []
     for evaluation in evaluations(instance, run.run_id):
         if not _is_newest(evaluation, clock):
-            stale.append(evaluation)
             continue
         episodes, item = step(episodes, evaluation, run.run_id)
         if item and (item.evaluation.partition or item.evaluation.severity == "ERROR"):
             news.append(item)
-    if run.status is dg.DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
-        episodes, item = step(
-            episodes, Evaluation(f"job {run.job_name}", "run", False, "ERROR", _reason(instance, run)), run.run_id
-        )
+    outcome = _outcome(run, instance)
+    if outcome:
+        episodes, item = step(episodes, outcome, run.run_id)
         news += [item] if item else []
-    elif run.status is dg.DagsterRunStatus.SUCCESS:
-        episodes, item = step(
-            episodes, Evaluation(f"job {run.job_name}", "run", True, "ERROR", "runs again"), run.run_id
-        )
-        news += [item] if item else []
-    message = _digest(run, stale, ledger, instance) or _message(news)
-    if message is None:
-        ledger.keep(episodes)
-        return 0
-    title, body, key = message
-    if ledger.was_delivered(key):
-        ledger.keep(episodes)
-        return 0
-    channels = notifier.send(title, body, key)
-    ledger.record(
-        {"key": key, "at": dt.datetime.now(dt.UTC).isoformat(), "run_id": run.run_id, "title": title, "body": body}
-        | {"channels": channels}
-    )
+    message = None if BACKFILL in run.tags else _message(news, run.run_id)
+    sent = _deliver(message, notifier, ledger, run.run_id) if message else 0
     ledger.keep(episodes)
-    return 1
+    return sent
+
+
+def _outcome(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Evaluation | None:
+    """The run itself as something that passed or failed; None for one that is retried or was cancelled."""
+    if run.status is dg.DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
+        return Evaluation(f"job {run.job_name}", "run", False, "ERROR", _reason(instance, run))
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        return Evaluation(f"job {run.job_name}", "run", True, "ERROR", "runs again")
+    return None
+
+
+def _deliver(message: Message, notifier: Notifier, ledger: Ledger, run_id: str) -> int:
+    """Send on every channel that has not had it; 1 if any took it now. DeliveryError if one did not."""
+    title, body, key = message
+    sent, failed = 0, list[DeliveryError]()
+    for channel in notifier.channels():
+        if ledger.was_delivered(key, channel):
+            continue
+        try:
+            notifier.send(channel, title, body, key)
+        except DeliveryError as error:
+            failed.append(error)
+            continue
+        sent = 1
+        ledger.record(
+            {"key": key, "channel": channel, "at": dt.datetime.now(dt.UTC).isoformat(), "run_id": run_id}
+            | {"title": title, "body": body}
+        )
+    if failed:
+        raise failed[0]
+    return sent
 
 
 def evaluations(instance: dg.DagsterInstance, run_id: str) -> Iterator[Evaluation]:
@@ -201,40 +220,53 @@ def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     return "no step failed; see the run"
 
 
-def _message(news: Sequence[News]) -> tuple[str, str, str] | None:
-    """Title, body and idempotency key of what opened and resolved; None for nothing."""
+def _message(news: Sequence[News], run_id: str) -> Message | None:
+    """Title, body and idempotency key of what opened and resolved; None for nothing.
+
+    A partition's news is the same whichever run shows it; a whole table's or a job's belongs to the run.
+    """
     if not news:
         return None
     opened = [n for n in news if n.kind == "opened"]
     lines = [f"{n.evaluation.severity if n.kind == 'opened' else 'resolved'}: {n.evaluation.words}" for n in news]
-    if len(lines) > MAX_LINES:
-        lines = [*lines[: MAX_LINES - 1], f"… and {len(lines) - MAX_LINES + 1} more; see Dagster"]
     about = opened or list(news)
     where = ", ".join(dict.fromkeys(n.evaluation.asset for n in about))
     title = f"DreamClass: {'signal' if opened else 'resolved'} in {where}"[:200]
-    identity = sorted(f"{n.kind}|{n.evaluation.key}|{n.evaluation.partition}" for n in news)
-    if any(n.evaluation.partition is None for n in news):
-        identity.append(dt.datetime.now(dt.UTC).date().isoformat())
-    return title, "\n".join(lines), hashlib.sha256("\n".join(identity).encode()).hexdigest()
+    identity = sorted(f"{n.kind}|{n.evaluation.key}|{n.evaluation.partition or run_id}" for n in news)
+    return title, _listed(lines), hashlib.sha256("\n".join(identity).encode()).hexdigest()
 
 
-def _digest(
-    run: dg.DagsterRun, stale: Sequence[Evaluation], ledger: Ledger, instance: dg.DagsterInstance
-) -> tuple[str, str, str] | None:
-    """One message for a whole backfill, when its last run has finished."""
-    backfill = run.tags.get("dagster/backfill")
-    if not backfill or not _backfill_is_over(instance, backfill):
-        return None
-    key = hashlib.sha256(f"backfill|{backfill}".encode()).hexdigest()
+def tell_of_backfills(
+    instance: dg.DagsterInstance, backfills: Collection[str], notifier: Notifier
+) -> tuple[set[str], int]:
+    """One digest for each backfill that is over. Returns those still under way, and how many messages went out."""
+    ledger = Ledger(load_settings().state_dir / "alerts")
+    waiting, sent = set[str](), 0
+    for backfill_id in sorted(backfills):
+        backfill = instance.get_backfill(backfill_id)
+        if backfill and backfill.status not in BULK_ACTION_TERMINAL_STATUSES:
+            waiting.add(backfill_id)
+        else:
+            sent += _deliver(_digest(instance, backfill_id), notifier, ledger, backfill_id)
+    return waiting, sent
+
+
+def _digest(instance: dg.DagsterInstance, backfill_id: str) -> Message:
+    """What failed in a whole backfill: runs with their reasons, then checks with the number of partitions."""
     failed: dict[str, int] = {}
-    for other in instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill})):
-        for evaluation in evaluations(instance, other.run_id):
+    lines = []
+    for run in instance.get_runs(dg.RunsFilter(tags={BACKFILL: backfill_id})):
+        if run.status is dg.DagsterRunStatus.FAILURE:
+            lines.append(f"run {run.run_id[:8]} failed: {_reason(instance, run)}")
+        for evaluation in evaluations(instance, run.run_id):
             if not evaluation.passed:
                 failed[evaluation.key] = failed.get(evaluation.key, 0) + 1
-    lines = [f"{name}: failed in {count} partitions" for name, count in sorted(failed.items())]
-    return f"DreamClass: backfill {backfill} finished", "\n".join(lines[:MAX_LINES]) or "No check failed.", key
+    lines += [f"{name}: failed in {count} partition{'s' * (count > 1)}" for name, count in sorted(failed.items())]
+    key = hashlib.sha256(f"backfill|{backfill_id}".encode()).hexdigest()
+    return f"DreamClass: backfill {backfill_id} finished", _listed(lines) or "Nothing failed.", key
 
 
-def _backfill_is_over(instance: dg.DagsterInstance, backfill: str) -> bool:
-    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
-    return all(r.is_finished for r in runs)
+def _listed(lines: list[str]) -> str:
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], f"… and {len(lines) - MAX_LINES + 1} more; see Dagster"]
+    return "\n".join(lines)

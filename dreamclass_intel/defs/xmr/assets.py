@@ -18,6 +18,7 @@ from dreamclass_intel.defs.xmr.charts import RULES, MetricChart, chart_as_of, fi
 from dreamclass_intel.defs.xmr.tables import CURRENT, POINTS
 from dreamclass_intel.partitions import DEFINITIONS
 from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.settings import SOURCES, Mode, load_settings
 from dreamclass_intel.typed_assets import asset_settings, column_schema
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel.xmr import phrase, render_svg
@@ -135,7 +136,7 @@ def _point(made: MetricChart, partition: dt.date) -> dict[str, Any]:
 def load_series(warehouse: WarehouseResource, chosen: Sequence[Metric]) -> dict[str, list[dict[str, Any]]]:
     """Rows of `metric_series` by metric id."""
     found = warehouse.read(
-        "SELECT metric_id, period_start, value, numerator, denominator, is_complete "
+        "SELECT metric_id, period_start, value, numerator, denominator, n, is_complete "
         f"FROM {warehouse.name('marts.metric_series')} WHERE segment = 'all' AND {warehouse.within('metric_id')}",
         [[m.id for m in chosen]],
     )
@@ -143,6 +144,12 @@ def load_series(warehouse: WarehouseResource, chosen: Sequence[Metric]) -> dict[
     for row in found.to_pylist():
         series[row["metric_id"]].append(row)
     return series
+
+
+def sources_off() -> set[str]:
+    """Sources that are switched off now."""
+    settings = load_settings()
+    return {name for name in SOURCES if settings.source(name).mode is Mode.OFF}
 
 
 def build_charts(grain: Grain) -> dg.AssetsDefinition:
@@ -162,7 +169,8 @@ def build_charts(grain: Grain) -> dg.AssetsDefinition:
         partition = dt.date.fromisoformat(context.partition_key)
         chosen = [m for key, m in members.items() if key in context.selected_asset_keys]
         series = load_series(warehouse, chosen)
-        made = [chart_as_of(m, series[m.id], partition + dt.timedelta(days=length)) for m in chosen]
+        off = sources_off()
+        made = [chart_as_of(m, series[m.id], partition + dt.timedelta(days=length), off) for m in chosen]
         warehouse.backend().write(
             POINTS,
             [partition.isoformat()],
@@ -211,7 +219,7 @@ def xmr_current(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
         if newest is None:
             verdicts[metric.id] = "no complete period yet"
             continue
-        made = chart_as_of(metric, series[metric.id], newest + metric.period)
+        made = chart_as_of(metric, series[metric.id], newest + metric.period, sources_off())
         verdicts[metric.id] = _verdict(made)
         belongs = defaultdict(set)
         for signal in made.chart.signals:

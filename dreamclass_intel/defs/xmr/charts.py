@@ -1,7 +1,7 @@
 """From a registered metric and its stored series to a chart. No Dagster here."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ RULES = {
     "run_of_8": ("run_of_8", "Eight successive points on one side of the centre line."),
     "three_of_four": ("3_of_4", "Three of four successive points nearer a limit than the centre line."),
 }  # check name -> rule of the xmr library, in words
+
+NO_DATA, NOT_ALL = "no data for the period yet", "the period's data are not all loaded"
+NOT_LOADED = (NO_DATA, NOT_ALL)  # reasons that time may cure
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,20 @@ class MetricChart:
         return self.chart.signals_known_at(self.judged) if self.judged >= 0 else ()
 
 
-def chart_as_of(metric: Metric, series: Sequence[dict[str, Any]], close: dt.date) -> MetricChart:
+def period_judged_in(metric: Metric, partition: dt.date) -> dt.date:
+    """The period that partition `partition` judges: the newest that is mature at its close."""
+    return partition - -(-metric.maturity_days // metric.period.days) * metric.period
+
+
+def chart_as_of(
+    metric: Metric, series: Sequence[dict[str, Any]], close: dt.date, off: Collection[str] = ()
+) -> MetricChart:
     """The chart as it could be drawn at the start of `close`, over values as loaded now.
 
-    `series`: rows of metric_series of this metric (period_start, value, is_complete …), any order. A period is
-    mature `maturity_days` after its end. Judges the newest mature period; if its data are not all loaded,
-    nothing is judged and `problem` says so.
+    `series`: rows of metric_series of this metric (period_start, value, n, is_complete …), any order; `off`: sources
+    that are switched off. A period is mature `maturity_days` after its end. Judges the newest mature period; if its
+    data are not all loaded, or its source is off, nothing is judged and `problem` says so. A point over fewer than
+    `min_n` observations is drawn, not judged.
     """
     mature = metric.period + dt.timedelta(days=metric.maturity_days)
     rows = sorted((r for r in series if r["period_start"] + mature <= close), key=lambda r: r["period_start"])
@@ -46,12 +57,18 @@ def chart_as_of(metric: Metric, series: Sequence[dict[str, Any]], close: dt.date
     newest_is_due = bool(periods) and periods[-1] > expected - metric.period
     problem = None
     open_points = {i for i, r in enumerate(rows) if not r["is_complete"]}
-    if not newest_is_due:
-        problem = "no data for the period yet"
+    small = {i for i, r in enumerate(rows) if r["value"] is not None and r["n"] < metric.min_n}
+    silent = [source for source in metric.sources if source in off]
+    if silent:
+        problem = f"{', '.join(silent)} is off"
+    elif not newest_is_due:
+        problem = NO_DATA
     elif open_points and max(open_points) == len(rows) - 1:
-        problem = "the period's data are not all loaded"
+        problem = NOT_ALL
     elif rows[-1]["value"] is None:
         problem = "nothing was measured in the period"
+    elif small and max(small) == len(rows) - 1:
+        problem = f"{rows[-1]['n']} observations are too few, {metric.min_n} are needed"
     start = metric.baseline.start
     if problem is None and start and periods[-1] < start:
         problem = f"run-up before the baseline, which starts {start}"
@@ -60,7 +77,7 @@ def chart_as_of(metric: Metric, series: Sequence[dict[str, Any]], close: dt.date
         [r["value"] for r in rows],
         labels=[label(metric, p) for p in periods],
         baseline=Baseline(count=metric.baseline.count),
-        incomplete=sorted(open_points | run_up),
+        incomplete=sorted(open_points | run_up | small),
         bounds=metric.bounds,
     )
     judged = -1 if problem else len(rows) - 1

@@ -119,7 +119,7 @@ left join (
         {{ period_start("traffic_date", 7) }} as period_start,
         cast(sum(sessions) as {{ type_double() }}) as numerator,
         cast(null as {{ type_double() }}) as denominator,
-        count(*) as n,
+        sum(sessions) as n,
         count(distinct case when sessions > 0 then traffic_date end) as days_n
     from {{ ref('fct_traffic_daily') }}
     group by 1
@@ -269,7 +269,7 @@ left join (
         {{ period_start("week_start", 7) }} as period_start,
         cast(sum(new_deals) as {{ type_double() }}) as numerator,
         cast(null as {{ type_double() }}) as denominator,
-        count(*) as n,
+        sum(new_deals) as n,
         null as days_n
     from {{ ref('fct_pipeline_weekly') }}
     group by 1
