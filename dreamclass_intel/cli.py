@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from dreamclass_intel.defs.crm.command import import_csv
+from dreamclass_intel.doctor.command import doctor
 from dreamclass_intel.xmr.command import xmr
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ def main() -> None:
 
 app.command("xmr")(xmr)
 app.command("import-crm")(import_csv)
+app.command("doctor")(doctor)
 
 
 @app.command("up")
@@ -47,15 +49,13 @@ def update_command(
     alerts: Annotated[bool, typer.Option("--alerts", help="Then send alerts for the newest periods.")] = False,
 ) -> None:
     """Load what is missing up to the newest ready day, without daemon or UI."""
-    from dreamclass_intel.settings import SettingsError
+    _check_settings()
     from dreamclass_intel.up import environment
 
-    try:
-        os.environ.update(environment())
-    except SettingsError as error:
-        _fail(str(error))
+    os.environ.update(environment())
     from dreamclass_intel.defs.monitoring.client import DeliveryError
     from dreamclass_intel.http import SourceError
+    from dreamclass_intel.settings import SettingsError
     from dreamclass_intel.update import UpdateError, update
 
     try:
@@ -67,6 +67,7 @@ def update_command(
 @app.command("sandbox")
 def sandbox_command() -> None:
     """Serve the stand-in vendors on loopback until stopped."""
+    _check_settings()
     from dreamclass_intel.sandbox.servers.server import serve
 
     serve()
@@ -75,6 +76,7 @@ def sandbox_command() -> None:
 @app.command("advance")
 def advance_command(days: Annotated[int, typer.Option(min=1, help="How many days the sandbox moves on.")] = 14) -> None:
     """Move the running sandbox's clock on: the vendors publish, the sensors follow."""
+    _check_settings()
     from dreamclass_intel.http import SourceError
     from dreamclass_intel.sandbox.advance import advance
 
@@ -87,10 +89,21 @@ def advance_command(days: Annotated[int, typer.Option(min=1, help="How many days
 @app.command("generate")
 def generate_command() -> None:
     """Write the files that follow from contracts and registry: dbt sources, metric_series, docs/tables.md."""
+    _check_settings()
     from dreamclass_intel.generate import generate
 
     for path in generate():
         typer.echo(path)
+
+
+def _check_settings() -> None:
+    """Before anything is imported that reads them."""
+    from dreamclass_intel.settings import SettingsError, load_settings
+
+    try:
+        load_settings().check()
+    except SettingsError as error:
+        _fail(str(error))
 
 
 def _fail(message: str) -> None:

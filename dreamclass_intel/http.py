@@ -14,6 +14,8 @@ import tenacity
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from dreamclass_intel.glance import glancing, note, time_limit
+
 MAX_ATTEMPTS = 6
 MAX_WAIT_S = 60.0
 MAX_ASKED_WAIT_S = 600.0  # a vendor that asks for more is asked again by the next run
@@ -70,7 +72,7 @@ def retrying(
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(transient),
         wait=_wait,
-        stop=tenacity.stop_after_attempt(attempts),
+        stop=tenacity.stop_after_attempt(1 if glancing() else attempts),
         sleep=sleep,
         reraise=True,
     )
@@ -130,18 +132,20 @@ class Api:
         endpoint = f"{method} {url.removeprefix(self.base_url).split('?')[0]}"
         try:
             # A redirect would carry the key's header to wherever it points.
-            response = self._session.request(method, url, timeout=self.timeout_s, allow_redirects=False, **kwargs)
+            timeout_s = time_limit(self.timeout_s)
+            response = self._session.request(method, url, timeout=timeout_s, allow_redirects=False, **kwargs)
         except requests.RequestException as error:
             # Its text holds the whole URL, or the header it did not like.
             status = None if is_transient(error) or isinstance(error, requests.exceptions.ContentDecodingError) else 400
             raise SourceError(self.source, endpoint, f"no answer ({type(error).__name__})", status=status) from None
+        note(response.status_code, response.headers)
         if response.is_redirect:
             raise SourceError(self.source, endpoint, "redirects elsewhere", status=response.status_code)
         if response.status_code >= 400:
             raise SourceError(
                 self.source,
                 endpoint,
-                self._masked(_problem(response)),
+                _problem(response, self._masked),
                 status=response.status_code,
                 wait_s=retry_after(response.headers.get("Retry-After")),
             )
@@ -168,7 +172,7 @@ def _origin(url: str) -> tuple[str | None, str | None, int | None]:
     return parts.scheme, parts.host, parts.port
 
 
-def _problem(response: requests.Response) -> str:
+def _problem(response: requests.Response, masked: Callable[[str], str]) -> str:
     hints = {401: "the key was refused", 403: "the key lacks permission", 429: "rate limit"}
     try:
         body = response.json()
@@ -178,7 +182,8 @@ def _problem(response: requests.Response) -> str:
     if isinstance(body, dict):
         found = body.get("message") or body.get("error") or body.get("errors") or body.get("detail") or ""
         message = found.get("message", "") if isinstance(found, dict) else str(found)
-    return "; ".join(part for part in (hints.get(response.status_code, ""), message[:200]) if part) or "failed"
+    # Masked first: a key that is cut in half is not found.
+    return "; ".join(part for part in (hints.get(response.status_code, ""), masked(message)[:200]) if part) or "failed"
 
 
 def pages(
@@ -198,3 +203,13 @@ def pages(
         seen.add(following)
         cursor = following
     raise SourceError(source, "paging", f"more than {max_pages} pages", status=400)
+
+
+def next_cursor(body: Mapping[str, Any], name: str, *, source: str, endpoint: str) -> str | None:
+    """The cursor called `name` where the page says `has_more`, else None. A page that does not say, or says more
+    and names no cursor, would end the read as if it were complete: SourceError."""
+    more, cursor = body.get("has_more"), body.get(name)
+    if not isinstance(more, bool) or (more and not cursor):
+        problem = f"the page says there is more without a {name}" if more else "the page has no has_more"
+        raise SourceError(source, endpoint, problem, status=422)
+    return str(cursor) if more else None

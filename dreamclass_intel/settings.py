@@ -6,12 +6,15 @@ run time so that no Dagster config, log or metadata ever holds one.
 """
 
 import datetime as dt
+import re
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettings
 
@@ -28,6 +31,46 @@ class Mode(StrEnum):
     SANDBOX = "sandbox"
     LIVE = "live"
     OFF = "off"
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (LookupError, ValueError, OSError):
+        raise ValueError("must be a name of the IANA time zone list, such as Europe/Athens") from None
+    return value
+
+
+def _country(value: str) -> str:
+    if value != DEFAULT_COUNTRY:
+        import holidays  # takes a while, and most keep the default
+
+        try:
+            holidays.country_holidays(value)
+        except NotImplementedError:
+            raise ValueError("must be an ISO 3166 code with known public holidays, such as GR") from None
+    return value
+
+
+def _memory(value: str) -> str:
+    if not re.fullmatch(r"0*[1-9]\d*(\.\d+)?\s*([KMGT]i?B|%)", value.strip(), re.IGNORECASE):
+        raise ValueError("must be a number and KB, MB, GB, TB or %, such as 2GB")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value.strip())
+        whole = parts.scheme == "http" and parts.hostname and parts.port
+    except ValueError:  # a port that is none
+        whole = False
+    if not whole or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be http://, a host and a port, such as http://127.0.0.1:8765")
+    return f"http://{parts.netloc}"
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+DEFAULT_COUNTRY = "US"
 
 
 def _config(prefix: str) -> SettingsConfigDict:
@@ -51,10 +94,14 @@ class SourceSettings(BaseSettings):
     mode_override: Literal["auto", "sandbox", "live", "off"] = Field("auto", validation_alias="UNSET")
     timeout_s: float = Field(60, gt=0)
 
+    def required(self) -> tuple[str, ...]:
+        """The fields without which the source is not live."""
+        return self.needs
+
     @property
     def mode(self) -> Mode:
         """The switch in force. `live` without its variables is a SettingsError naming them."""
-        missing = [f for f in self.needs if not getattr(self, f)]
+        missing = [f for f in self.required() if not getattr(self, f)]
         prefix = self.model_config.get("env_prefix", "")
         if self.mode_override == "live" and missing:
             names = ", ".join(variable(type(self), f) for f in missing)
@@ -66,7 +113,7 @@ class SourceSettings(BaseSettings):
     @property
     def asks_to_be_live(self) -> bool:
         """Switched to live, or left alone with all its variables there."""
-        complete = all(getattr(self, f) for f in self.needs)
+        complete = all(getattr(self, f) for f in self.required())
         return self.mode_override == "live" or (self.mode_override == "auto" and complete)
 
     def url(self, live: str) -> str:
@@ -92,7 +139,7 @@ class Ga4Settings(SourceSettings):
     """GA4: BigQuery export read as shard files or from BigQuery, plus the Data API."""
 
     model_config = _config("GA4_")
-    needs = ("property_id",)
+    needs = ("property_id", "export_dir")
     sandbox_path = "/ga4"
     mode_override: Literal["auto", "sandbox", "live", "off"] = _mode("GA4_")
     route: Literal["files", "bigquery"] = "files"
@@ -100,8 +147,12 @@ class Ga4Settings(SourceSettings):
     export_dir: str | None = None
     bigquery_project: str | None = None
     api_endpoint: str = "https://analyticsdata.googleapis.com"
-    time_zone: str = "Europe/Athens"
+    time_zone: TimeZone = "Europe/Athens"
     sandbox_property: ClassVar[str] = "100200300"
+
+    def required(self) -> tuple[str, ...]:
+        """The Data API and the data set's name need the property's number, the route of files its folder."""
+        return ("property_id",) if self.route == "bigquery" else self.needs
 
     @property
     def property_number(self) -> str:
@@ -221,15 +272,15 @@ class Settings(BaseSettings):
     warehouse: Literal["duckdb", "bigquery"] = "duckdb"
     state_dir: Path = PROJECT_DIR / ".state"
     duckdb_path: Path | None = None
-    duckdb_memory_limit: str = "2GB"
+    duckdb_memory_limit: Annotated[str, AfterValidator(_memory)] = "2GB"
     start_date: dt.date = dt.date(2024, 1, 1)
-    reporting_time_zone: str = "Europe/Athens"
-    reporting_country: str = "US"
+    reporting_time_zone: TimeZone = "Europe/Athens"
+    reporting_country: Annotated[str, AfterValidator(_country)] = DEFAULT_COUNTRY
     without_credentials: Literal["sandbox", "off"] | None = None
-    sandbox_url: str = "http://127.0.0.1:8765"
+    sandbox_url: Annotated[str, AfterValidator(_address)] = "http://127.0.0.1:8765"
     sandbox_scale: float = Field(0.2, gt=0)
     sandbox_seed: int = 7
-    webserver_port: int = 3000
+    webserver_port: int = Field(3000, ge=1, le=65535)
     alert_urls: SecretStr | None = None  # Apprise URLs, comma-separated; each may hold a token
     pii_key: SecretStr = SecretStr("sandbox-only-key")
 
@@ -255,6 +306,13 @@ class Settings(BaseSettings):
     def database(self) -> Path:
         """DuckDB file."""
         return self.duckdb_path or self.state_dir / "warehouse.duckdb"
+
+    @property
+    def sandbox_port(self) -> int:
+        """Port of the sandbox's address."""
+        port = urlsplit(self.sandbox_url).port
+        assert port is not None  # _address saw to it
+        return port
 
     def source(self, name: str) -> SourceSettings:
         """Settings of one source by its folder's name."""
@@ -311,6 +369,8 @@ def load_settings() -> Settings:
     """Settings of this process, read once. Raises SettingsError with one line per wrong variable."""
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise SettingsError(f"{Settings.model_config.get('env_file')}: is not UTF-8 text") from None
     except (ValidationError, UnreadableSettings):
         kinds: tuple[type[BaseSettings], ...] = (*SourceSettings.__subclasses__(), BigQuerySettings, Settings)
         raise SettingsError("\n".join(line for kind in kinds for line in _wrong(kind))) from None
@@ -323,7 +383,8 @@ def _wrong(kind: type[BaseSettings]) -> list[str]:
         kind(**unread)
     except ValidationError as error:
         return [
-            f"{variable(kind, name) if (name := str(e['loc'][0])) in kind.model_fields else name}: {e['msg']}"
+            f"{variable(kind, name) if (name := str(e['loc'][0])) in kind.model_fields else name}: "
+            + e["msg"].removeprefix("Value error, ")
             for e in error.errors()
         ]
     except UnreadableSettings as error:

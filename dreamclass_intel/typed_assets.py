@@ -15,7 +15,7 @@ from dreamclass_intel.contracts import Grain, Table, describe
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import DAY, DEFINITIONS, Days
 from dreamclass_intel.records import Extract, empty
-from dreamclass_intel.settings import Mode, load_settings
+from dreamclass_intel.settings import Mode, SettingsError, load_settings
 
 DATA_ENGINEERING = "team:data-engineering"
 GROWTH = "team:growth"
@@ -90,6 +90,8 @@ def raw_asset(
                 return dg.MaterializeResult(value=fn(context, **resources))
             except SourceError as error:
                 raise dg.Failure(str(error), allow_retries=not error.permanent) from error
+            except SettingsError as error:
+                raise dg.Failure(str(error), allow_retries=False) from error
 
         run.__name__ = fn.__name__
         names = [name for name in fn.__annotations__ if name not in ("context", "return")]

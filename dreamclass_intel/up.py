@@ -55,9 +55,8 @@ def up() -> None:
     settings.check()
     _room(settings)
     _free(settings.webserver_port, "WEBSERVER_PORT")
-    sandbox_port = int(settings.sandbox_url.rsplit(":", 1)[1])
     if settings.uses_sandbox:
-        _free(sandbox_port, "SANDBOX_URL")
+        _free(settings.sandbox_port, "SANDBOX_URL")
     children = Children()
     with contextlib.ExitStack() as stack:
         stack.callback(children.stop)

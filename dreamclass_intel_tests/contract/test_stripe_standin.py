@@ -168,6 +168,10 @@ def test_updated_events_say_what_changed(client):
         data = event.to_dict(for_json=True)["data"]
         assert data["previous_attributes"]
         assert all(data["object"][k] != v for k, v in data["previous_attributes"].items())
+    # Items that changed come as the whole list of before, the only place where a removed one still is.
+    old = [e.to_dict(for_json=True)["data"]["previous_attributes"].get("items") for e in events]
+    assert any(old)
+    assert all(m["id"].startswith("si_") and m["price"] for items in filter(None, old) for m in items["data"])
 
 
 def test_event_payloads_are_in_the_accounts_old_version(client):

@@ -328,6 +328,14 @@ def test_a_key_echoed_by_the_vendor_is_masked(vendor, status):
         assert CANARY not in told(caught.value)
 
 
+@pytest.mark.parametrize("before", [180, 190])
+def test_a_key_that_is_cut_off_with_its_message_is_masked(vendor, before):
+    vendor.replies = [answer(400, {"message": f"{'x' * before}{CANARY}"})]
+    with pytest.raises(SourceError) as caught:
+        Api("acme", vendor.url, headers={"X-Api-Key": CANARY}).get("/rows")
+    assert CANARY[:5] not in told(caught.value)
+
+
 def test_a_key_with_a_line_break_is_refused_without_being_shown(vendor, waits):
     api = Api("acme", vendor.url, headers={"X-Api-Key": f"{CANARY}\n"}, retry=retrying(sleep=waits.append))
     with pytest.raises(SourceError, match=r"acme GET /rows: .*InvalidHeader") as caught:

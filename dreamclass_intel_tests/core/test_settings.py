@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from dreamclass_intel.cli import app
 from dreamclass_intel.settings import (
     PROJECT_DIR,
     SANDBOX_KEY,
@@ -89,6 +91,20 @@ def test_live_without_its_variables_names_them(env, name):
         assert str(caught.value) == f"{mode}=live needs {', '.join(credentials(name))}"
 
 
+def test_ga4_is_live_with_what_its_route_needs(env, tmp_path):
+    assert env(GA4_PROPERTY_ID="1").ga4.mode is Mode.SANDBOX
+    assert env(GA4_ROUTE="bigquery").ga4.mode is Mode.LIVE
+    for given, missing in (
+        ({"GA4_PROPERTY_ID": ""}, "GA4_PROPERTY_ID"),
+        ({"GA4_ROUTE": "files"}, "GA4_PROPERTY_ID, GA4_EXPORT_DIR"),
+        ({"GA4_EXPORT_DIR": tmp_path}, "GA4_PROPERTY_ID"),
+    ):
+        settings = env(**given, GA4_MODE="live")
+        with pytest.raises(SettingsError, match=rf"^GA4_MODE=live needs {missing}$"):
+            settings.check()
+    assert env(GA4_PROPERTY_ID="1").ga4.mode is Mode.LIVE
+
+
 def test_a_csv_folder_makes_the_crm_live(env, tmp_path):
     assert env(CRM_CSV_DIR=tmp_path).crm.mode is Mode.LIVE
     assert env(CRM_MODE="live").crm.mode is Mode.LIVE
@@ -113,11 +129,16 @@ WRONG = {
     "SANDBOX_SCALE": "-424242",
     "WEBSERVER_PORT": CANARY,
     "SUPABASE_PAGE_SIZE": CANARY,
+    "DUCKDB_MEMORY_LIMIT": CANARY,
+    "REPORTING_TIME_ZONE": f"Europe/{CANARY}",
+    "REPORTING_COUNTRY": "X424242",
+    "SANDBOX_URL": f"http://{CANARY}",
     "STRIPE_MODE": CANARY,
     "STRIPE_TIMEOUT_S": "-424242",
     "GA4_ROUTE": CANARY,
     "BIGQUERY_MAXIMUM_GIB_BILLED": CANARY,
     "BIGQUERY_DATASET_PREFIX": "raw`; DROP",
+    "GA4_TIME_ZONE": CANARY,
 }
 
 
@@ -136,6 +157,63 @@ def test_wrong_values_are_all_named_one_a_line_and_not_shown(env):
 def test_each_wrong_value_is_named_alone(env, name):
     with pytest.raises(SettingsError, match=rf"^{name}: [^\n]+$"):
         env(**{name: WRONG[name]})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEBSERVER_PORT", "99999"),
+        ("WEBSERVER_PORT", "0"),
+        ("DUCKDB_MEMORY_LIMIT", "lots"),
+        ("DUCKDB_MEMORY_LIMIT", "2"),
+        ("DUCKDB_MEMORY_LIMIT", "0GB"),
+        ("REPORTING_TIME_ZONE", "Europe/Athen"),
+        ("REPORTING_TIME_ZONE", "Europe"),
+        ("REPORTING_TIME_ZONE", "../Athens"),
+        ("GA4_TIME_ZONE", "Europe/Athen"),
+        ("REPORTING_COUNTRY", "XX"),
+        ("SANDBOX_URL", "http://127.0.0.1"),
+        ("SANDBOX_URL", "http://127.0.0.1:99999"),
+        ("SANDBOX_URL", "http://127.0.0.1:x"),
+        ("SANDBOX_URL", "127.0.0.1:8765"),
+        ("SANDBOX_URL", "http://127.0.0.1:8765/path"),
+    ],
+)
+def test_what_would_fail_later_is_refused_at_once(env, name, value):
+    with pytest.raises(SettingsError, match=rf"^{name}: [^\n]+$") as caught:
+        env(**{name: value})
+    assert "such as" in str(caught.value) or name == "WEBSERVER_PORT"
+
+
+@pytest.mark.parametrize("command", ["up", "update", "sandbox", "advance", "generate"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"SANDBOX_URL": "http://127.0.0.1"}, "SANDBOX_URL: must be http://, a host and a port, such as "),
+        ({"G2_MODE": "live"}, "G2_MODE=live needs G2_API_TOKEN, G2_PRODUCT_ID"),
+    ],
+)
+def test_commands_say_it_in_one_line(settings_env, command, given, said):
+    settings_env(**given)
+    done = CliRunner().invoke(app, [command])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"dreamclass-intel: {said}") and done.stderr.count("\n") == 1
+
+
+def test_spellings_that_mean_the_same(env):
+    settings = env(SANDBOX_URL="http://127.0.0.1:8765/", DUCKDB_MEMORY_LIMIT="1.5 gib", REPORTING_COUNTRY="GR")
+    assert (settings.sandbox_url, settings.sandbox_port) == ("http://127.0.0.1:8765", 8765)
+    assert (settings.duckdb_memory_limit, settings.reporting_country) == ("1.5 gib", "GR")
+    assert env(DUCKDB_MEMORY_LIMIT="80%").duckdb_memory_limit == "80%"
+
+
+def test_an_env_file_in_another_encoding_is_named(env, monkeypatch, tmp_path):
+    file = tmp_path / ".env"
+    file.write_bytes(f"PII_KEY={CANARY}ü\n".encode("latin-1"))
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    with pytest.raises(SettingsError) as caught:
+        env()
+    assert str(caught.value) == f"{file}: is not UTF-8 text"
 
 
 def test_a_variable_named_like_a_source_is_refused_in_words(env):
@@ -181,6 +259,13 @@ def test_the_example_names_every_variable_and_nothing_else():
     assert not [line for line in text.splitlines() if line and not line.startswith("#")], "an example sets nothing"
 
 
+def test_every_document_named_exists():
+    pages = [PROJECT_DIR / "README.md", PROJECT_DIR / ".env.example", *(PROJECT_DIR / "docs").rglob("*.md")]
+    named = {(page.name, path) for page in pages for path in re.findall(r"\bdocs/[\w./-]*\w", page.read_text("utf-8"))}
+    assert len(named) > 8
+    assert [(page, path) for page, path in sorted(named) if not (PROJECT_DIR / path).exists()] == []
+
+
 def test_the_examples_values_are_the_defaults(env):
     text = (PROJECT_DIR / ".env.example").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^# ?([A-Z][A-Z0-9_]+)=(\S+)", text, re.MULTILINE))
@@ -211,6 +296,11 @@ def test_every_variable_reaches_its_field(env, kind, field):
         "maximum_gib_billed": "7",
         "usd_per_tib": "7",
         "retry_s": "7",
+        "duckdb_memory_limit": "7GB",
+        "reporting_time_zone": "Europe/Sofia",
+        "time_zone": "Europe/Sofia",
+        "reporting_country": "GR",
+        "sandbox_url": "http://127.0.0.1:7",
     }.get(field, CANARY)
     settings = env(**{variable(kind, field): value})
     nested = (settings.bigquery, *map(settings.source, SOURCES))

@@ -15,14 +15,14 @@ import pytest
 
 from dreamclass_intel.definitions import build_defs
 from dreamclass_intel.defs.metrics.registry import metrics
-from dreamclass_intel.partitions import windows_until
+from dreamclass_intel.partitions import START, windows_until
 from dreamclass_intel_tests.e2e.suite import Suite, telemetry_is_off, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 NOW = "2025-12-29T18:00:00+00:00"
 TODAY = dt.date(2025, 12, 29)
-DAYS = [(TODAY - dt.timedelta(days=n)).isoformat() for n in range(14, 0, -1)]
+DAYS = [(START + dt.timedelta(days=n)).isoformat() for n in range((TODAY - START).days)]  # two years, in one run
 WINDOWS = [w.key for w in windows_until(TODAY)]
 WEEKS = ["2025-12-15", "2025-12-22"]
 PLANTED = "2025-12-29"  # the first window of planted shift G: the source mix turns bad, LQI falls

@@ -18,18 +18,24 @@ from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 
 
 @contextmanager
-def vendor(answers: dict[str, Callable[[Request], Any]]) -> Iterator[str]:
-    """Serve JSON over real HTTP: path -> function of the request giving a body or a Response."""
+def vendor(answers: dict[str, Callable[[Request], Any]], *, date: str | None = None) -> Iterator[str]:
+    """Serve JSON over real HTTP: path -> function of the request giving a body or a Response.
+
+    `date` is what its clock says, in the form of HTTP's Date header.
+    """
 
     def route(path: str, reply: Callable[[Request], Any]) -> Route:
         def endpoint(request: Request) -> Response:
             body = reply(request)
-            return body if isinstance(body, Response) else JSONResponse(body)
+            response = body if isinstance(body, Response) else JSONResponse(body)
+            if date:
+                response.headers["Date"] = date
+            return response
 
-        return Route(path, endpoint)
+        return Route(path, endpoint, methods=["GET", "POST"])
 
     app = Starlette(routes=[route(path, reply) for path, reply in answers.items()])
-    with serving(app) as url:
+    with serving(app, date_header=date is None) as url:
         yield url
 
 

@@ -234,6 +234,14 @@ def test_a_cursor_that_is_always_expired_is_an_error(settings_env):
             list(BackendResource().events(START, END))
 
 
+@pytest.mark.parametrize("more", [{"has_more": True, "next_cursor": None}, {"has_more": True}, {}])
+def test_a_page_that_promises_more_without_a_cursor_is_an_error(settings_env, more):
+    with vendor({"/v1/events": lambda _: {"data": [], **more}}) as url:
+        settings_env(BACKEND_BASE_URL=url, BACKEND_TOKEN="t")
+        with pytest.raises(SourceError, match=r"backend /v1/events: HTTP 422 the page (says there is more|has no)"):
+            list(BackendResource().events(START, END))
+
+
 def test_off_gives_a_typed_empty_table(materialise, read, settings_env, site):
     settings_env(BACKEND_MODE="off")
     materialise([fresh_assets("dreamclass_intel.defs.backend").backend_events], FIRST, LAST)

@@ -209,6 +209,14 @@ def test_a_customer_deleted_meanwhile_is_skipped(settings_env):
         assert list(ChartMogulResource().subscriptions()) == [{"uuid": "s", "customer_uuid": "b"}]
 
 
+@pytest.mark.parametrize("more", [{"has_more": True, "cursor": None}, {"has_more": True}, {}])
+def test_a_page_that_promises_more_without_a_cursor_is_an_error(settings_env, more):
+    with vendor({"/v1/plans": lambda _: {"plans": [], **more}}) as url:
+        live(settings_env, url)
+        with pytest.raises(SourceError, match=r"chartmogul /plans: HTTP 422 the page (says there is more|has no)"):
+            list(ChartMogulResource().plans())
+
+
 def test_an_answer_without_its_list_is_an_error_not_an_empty_table(settings_env):
     with vendor({"/v1/plans": lambda _: {"error": "maintenance"}}) as url:
         live(settings_env, url)

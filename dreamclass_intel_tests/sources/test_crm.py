@@ -202,6 +202,43 @@ def test_a_merge_leaves_a_tombstone_for_the_loser(materialise, read, site):
     assert kept == {"merged_ids": f'["{loser}"]', "_is_deleted": False}
 
 
+def test_a_lead_ends_when_merged_or_no_lead_any_more(materialise, read, site):
+    merged = dropped = survivor = never = ""
+
+    def change(store: Any) -> None:
+        nonlocal merged, dropped, survivor, never
+        contacts = store.objects["contacts"]
+        at = dt.datetime(2024, 3, 6, tzinfo=dt.UTC)
+        merged, dropped, survivor, never = [k for k, c in contacts.items() if c.archived_at is None][:4]
+        for id_ in (merged, dropped):
+            modify(contacts[id_], "contacts", at)
+        modify(contacts[never], "contacts", at, lifecyclestage="subscriber")
+
+    def end(store: Any) -> None:
+        change(store)
+        contacts = store.objects["contacts"]
+        at = dt.datetime(2024, 3, 7, tzinfo=dt.UTC)
+        del contacts[merged]
+        modify(contacts[survivor], "contacts", at, hs_merged_object_ids=f"{merged};{never}")
+        for id_ in (dropped, never):
+            modify(contacts[id_], "contacts", at, lifecyclestage="other")
+
+    with changed_store(site, change):
+        materialise([assets.crm_leads], "2024-03-06")
+    with changed_store(site, end):
+        materialise([assets.crm_leads], "2024-03-07")
+        found = {
+            r["lead_id"]: (r["_is_deleted"], r["day"])
+            for r in read("SELECT lead_id, _is_deleted, _load_partition AS day FROM raw.crm_leads")
+        }
+        before = content_hash("raw.crm_leads")
+        materialise([assets.crm_leads], "2024-03-06", "2024-03-07")
+    assert found[merged] == found[dropped] == (True, "2024-03-07")
+    assert found[survivor] == (False, "2024-03-07")
+    assert never not in found
+    assert content_hash("raw.crm_leads") == before
+
+
 def test_any_order_and_any_repetition_gives_the_same_tables(materialise, read, settings_env, tmp_path):
     pair = [assets.crm_deals, assets.crm_stage_history]
     names = ("raw.crm_deals", "raw.crm_stage_history")

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 
 from dreamclass_intel.defs.g2 import assets, normalise
 from dreamclass_intel.defs.g2.client import DIMENSIONS, G2Resource
+from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.sandbox import ids
 from dreamclass_intel_tests.sources.helpers import content_hash, failure, fresh_assets, vendor
@@ -44,10 +45,40 @@ def test_rows_are_the_worlds_signals(materialise, read, site):
 @pytest.mark.parametrize("size", [1, 9])
 def test_paging_loses_and_repeats_nothing(sandbox, site, size):
     small = list(G2Resource(page_size=size).buyer_intent(DAYS))
-    assert site.faults.requests["g2"] == -(-len(small) // size)
+    # A page more tells the days' totals, of which a page holds `size`.
+    assert site.faults.requests["g2"] == -(-len(small) // size) + -(-len({r["day"] for r in small}) // size)
     whole = list(G2Resource().buyer_intent(DAYS))
     assert small == whole
     assert len({str(r) for r in small}) == len(small)
+
+
+@pytest.mark.parametrize("faults", [12, 500])
+def test_paging_through_unstable_ties_loses_and_repeats_nothing(sandbox, site, faults):
+    whole = list(G2Resource().buyer_intent(DAYS))
+    site.faults.add("g2", "unstable_ties", faults)
+    found = list(G2Resource(page_size=5).buyer_intent(DAYS))
+    assert sorted(map(str, found)) == sorted(map(str, whole))
+
+
+@pytest.mark.parametrize("lost", ["some of a day", "a day"])
+def test_rows_that_never_come_are_an_error(settings_env, lost):
+    """A cursor that goes by the sort field alone skips the rest of its day."""
+
+    def reply(request: Any) -> Any:
+        if request.query_params["dimensions"] == "day":
+            days = {"2024-02-05": 2, "2024-02-06": 1}
+            rows = [{"attributes": {"day": day, "total_activity": n}} for day, n in days.items()]
+            return {"data": rows, "links": {"next": None}}
+        if "page[after]" in request.query_params:
+            rows = [attributes(day="2024-02-06")] if lost == "some of a day" else []
+            return {"data": [{"attributes": row} for row in rows], "links": {"next": None}}
+        found = attributes() if lost == "some of a day" else attributes(total_activity=2)
+        return {"data": [{"attributes": found}], "links": {"next": "/x?page%5Bafter%5D=abc"}}
+
+    with vendor({"/api/v2/products/p/buyer_intent": reply}) as url:
+        settings_env(G2_API_TOKEN="t", G2_PRODUCT_ID="p", G2_API_BASE=url)
+        with pytest.raises(SourceError, match=r"2024-02-0\d: rows of \d signals out of \d, read 4 times"):
+            list(G2Resource().buyer_intent(Days(dt.date(2024, 2, 5), dt.date(2024, 2, 7))))
 
 
 def test_days_in_any_order_equal_the_range(materialise):
@@ -92,6 +123,8 @@ def test_the_query_is_explicit_and_follows_the_cursor(materialise, read, setting
 
     def reply(request: Any) -> Any:
         asked.append(dict(request.query_params) | {"authorization": request.headers["authorization"]})
+        if request.query_params["dimensions"] == "day":
+            return {"data": [{"attributes": {"day": FIRST, "total_activity": 2}}], "links": {"next": None}}
         last = "page[after]" in request.query_params
         rows = [{"id": "x", "type": "buyer_intent", "attributes": attributes(company_id=f"c{last}")}]
         # The host in the link is not the one asked: only its cursor counts.
@@ -102,7 +135,7 @@ def test_the_query_is_explicit_and_follows_the_cursor(materialise, read, setting
         settings_env(G2_API_TOKEN="tok", G2_PRODUCT_ID="prod-1", G2_API_BASE=url)
         materialise([assets.g2_buyer_intent], FIRST)
     assert [r["company_id"] for r in read(f"SELECT company_id FROM {INTENT} ORDER BY 1")] == ["cFalse", "cTrue"]
-    first, second = asked
+    first, second, totals = asked
     assert first["authorization"] == "Bearer tok"
     assert first["dimensions"].split(",") == list(DIMENSIONS)
     assert not [d for d in DIMENSIONS if d.startswith("visitor")]
@@ -110,6 +143,7 @@ def test_the_query_is_explicit_and_follows_the_cursor(materialise, read, setting
     assert first["page[size]"] == "250"
     assert (first["dimension_filters[day_gteq]"], first["dimension_filters[day_lt]"]) == (FIRST, "2024-02-06")
     assert second == {**first, "page[after]": "abc=="}
+    assert totals == {**first, "dimensions": "day", "measures": "total_activity"}
 
 
 def test_rows_that_differ_in_any_dimension_have_their_own_keys():

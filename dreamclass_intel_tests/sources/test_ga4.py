@@ -274,6 +274,22 @@ def test_no_address_lands(materialise, read, folder):
     assert row["user_id"] == "[e-mail]@school.org"
 
 
+def test_no_address_of_any_script_lands(materialise, read, folder):
+    params = {
+        "page_location": "https://schüle.example/?e=josé%40schüle.de&f=müller@x.de",
+        "page_title": "von\nnora@schule.de\u00a0an\u3000उदा@उदाहरण.भारत",
+        "form_value": "o&brien'x@x.xn--p1ai",
+    }
+    folder("events_20240205.jsonl.gz", event(params=params, user_id="ева@школа.рф"))
+    materialise([assets.ga4_events], FIRST)
+    (row,) = read(f"SELECT * FROM {EVENTS}")
+    everything = str(row)
+    assert not [n for n in ("jos", "ller", "nora", "उदा@", "brien", "ева") if n in everything]
+    assert row["page_location"] == "https://schüle.example/?e=[e-mail]@schüle.de&f=[e-mail]@x.de"
+    assert row["page_title"] == "von\n[e-mail]@schule.de\u00a0an\u3000[e-mail]@उदाहरण.भारत"
+    assert row["user_id"] == "[e-mail]@школа.рф"
+
+
 def test_repeats_get_ordinals_and_different_rows_different_keys(materialise, read, folder):
     same = event(params={"ga_session_id": 5, "b": "x"})
     turned = {**same, "event_params": same["event_params"][::-1]}  # the order of parameters says nothing
@@ -291,6 +307,24 @@ def test_only_whole_days_are_read(materialise, read, folder):
     folder("events_fresh_20240205.jsonl.gz", event(3))
     folder("pseudonymous_users_20240205.jsonl.gz", event(4))
     materialise([assets.ga4_events], FIRST)
+    assert read(f"SELECT count(*) AS n FROM {EVENTS}") == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("events_20240205.jsonl", "events_20240205.jsonl.gz"),
+        ("events_20240205-000000000000.json", "events_20240205.json"),
+        ("events_20240205-000000000000.json", "events_20240205_000000000000.json.gz"),
+    ],
+)
+def test_a_day_that_lies_there_twice_is_refused(materialise, read, folder, names):
+    for name in names:
+        folder(name, event(1))
+    folder("events_20240206.jsonl", event(2, date="20240206"))
+    said = failure(materialise([assets.ga4_events], FIRST, raise_on_error=False))
+    assert f"events_20240205: HTTP 409 GA4_EXPORT_DIR holds the day more than once: {', '.join(names)}" in said
+    materialise([assets.ga4_events], "2024-02-06")
     assert read(f"SELECT count(*) AS n FROM {EVENTS}") == [{"n": 1}]
 
 
@@ -372,9 +406,10 @@ def test_a_broken_file_fails_and_names_the_shard_not_the_record(materialise, rea
 
 
 def test_live_without_a_folder_says_which_variable(materialise, settings_env):
-    settings_env(GA4_PROPERTY_ID="1", PII_KEY="k")
+    settings_env(GA4_MODE="live", GA4_PROPERTY_ID="1", PII_KEY="k")
     result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
-    assert "GA4_EXPORT_DIR" in failure(result)
+    assert "GA4_MODE=live needs GA4_EXPORT_DIR" in failure(result)
+    assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
 def test_memory_and_disk_stay_bounded(folder, tmp_path, monkeypatch):

@@ -353,6 +353,18 @@ def test_the_first_partition_holds_what_is_older(materialise, read, settings_env
     assert json.loads(row["raw"])["invented_later"] == {"deep": ["[e-mail]@b.org"]}
 
 
+def test_when_a_subscription_was_paused_is_kept_while_it_is(materialise, read, settings_env):
+    moment = int(dt.datetime(2024, 3, 20, 8, tzinfo=dt.UTC).timestamp())
+    details = {
+        "paused": {"type": "subscription", "subscription": {"type": "pause_requested"}, "transitioned_at": moment}
+    }
+    for status, at in (("paused", dt.datetime(2024, 3, 20, 8)), ("active", None)):
+        with old_account([subscription("si_1", status=status, status_details=details)]) as url:
+            use(settings_env, url)
+            materialise([assets.stripe_subscriptions], OLDEST)
+        assert read("SELECT status, paused_at FROM raw.stripe_subscriptions") == [{"status": status, "paused_at": at}]
+
+
 def test_a_removed_item_is_marked_deleted(materialise, read, settings_env):
     moment = int(dt.datetime(2024, 4, 3, 9, tzinfo=dt.UTC).timestamp())
     noticed = {
@@ -361,7 +373,11 @@ def test_a_removed_item_is_marked_deleted(materialise, read, settings_env):
         "type": "customer.subscription.updated",
         "created": moment,
         "livemode": False,
-        "data": {"object": subscription("si_1", "si_2")},
+        # As Stripe sends it: the removed item is no longer in the object, only in what it was before.
+        "data": {
+            "object": subscription("si_1"),
+            "previous_attributes": {"items": {"data": subscription("si_1", "si_2")["items"]["data"]}},
+        },
     }
     with old_account([], [noticed], subscription("si_1")) as url:
         use(settings_env, url)

@@ -9,6 +9,7 @@ import pytest
 
 from dreamclass_intel.defs.swan import assets, normalise
 from dreamclass_intel.defs.swan.client import SwanResource
+from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.sandbox import ids
 from dreamclass_intel.sandbox.clock import SandboxClock
@@ -148,6 +149,14 @@ def test_an_answer_that_is_no_feed_is_an_error(materialise, settings_env):
         settings_env(SWAN_API_KEY="k", SWAN_BASE_URL=url)
         result = materialise([assets.swan_visits], FIRST, raise_on_error=False)
     assert "answer has no list 'data'" in failure(result)
+
+
+@pytest.mark.parametrize("more", [{"has_more": True, "next_cursor": None}, {"has_more": True}, {}])
+def test_a_page_that_promises_more_without_a_cursor_is_an_error(settings_env, more):
+    with vendor({"/v1/visits": lambda _: {"data": [], **more}}) as url:
+        settings_env(SWAN_API_KEY="k", SWAN_BASE_URL=url)
+        with pytest.raises(SourceError, match=r"swan /v1/visits: HTTP 422 the page (says there is more|has no)"):
+            list(SwanResource().visits(Days(dt.date(2024, 2, 5), dt.date(2024, 2, 6))))
 
 
 def test_off_gives_typed_empty_tables(materialise, read, settings_env, site):

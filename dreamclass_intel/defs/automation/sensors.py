@@ -53,7 +53,8 @@ def closed_week(context: dg.SensorEvaluationContext, warehouse: WarehouseResourc
     closed = list(WEEKLY.get_partition_keys(current_time=moment))
     charts = [dg.AssetKey(["xmr", m.id]) for m in metrics() if m.table_grain is Grain.WEEKLY]
     drawn = set(closed).intersection(*(context.instance.get_materialized_partitions(chart) for chart in charts))
-    due = [key for key in closed if key not in drawn] + weeks_to_redraw(warehouse.backend(), drawn)
+    first = min(drawn, default=closed[-WEEKS_A_TICK:][0] if closed else "")  # weeks before are history: for a backfill
+    due = [key for key in closed if key >= first and key not in drawn] + weeks_to_redraw(warehouse.backend(), drawn)
     found = list[dg.RunRequest]()
     for key in due:
         attempt = next_attempt(context.instance, f"weekly:{key}")

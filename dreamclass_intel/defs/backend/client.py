@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.http import Api, SourceError, pages
+from dreamclass_intel.http import Api, SourceError, next_cursor, pages
 from dreamclass_intel.settings import load_settings
 
 
@@ -33,7 +33,7 @@ class BackendResource(dg.ConfigurableResource):
                 "limit": self.page_size,
             }
             body = api.get("/v1/events", {**params, "cursor": cursor} if cursor else params)
-            return body["data"], body["next_cursor"] if body["has_more"] else None
+            return body["data"], next_cursor(body, "next_cursor", source="backend", endpoint="/v1/events")
 
         while True:
             since = newest

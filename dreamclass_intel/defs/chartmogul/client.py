@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.http import Api, SourceError, pages
+from dreamclass_intel.http import Api, SourceError, next_cursor, pages
 from dreamclass_intel.partitions import DAY, Days
 from dreamclass_intel.records import timestamp
 from dreamclass_intel.settings import load_settings
@@ -88,7 +88,7 @@ class ChartMogulResource(dg.ConfigurableResource):
             body = api.get(path, {**asked, "cursor": cursor} if cursor else asked)
             found = _records(body, path, root)
             # A cursor comes with the last page, too.
-            return found, body.get("cursor") if body.get("has_more") else None
+            return found, next_cursor(body, "cursor", source="chartmogul", endpoint=path)
 
         for page in pages(fetch, source="chartmogul"):
             yield from page

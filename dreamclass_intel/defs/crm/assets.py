@@ -14,6 +14,7 @@ from dreamclass_intel.defs.crm.client import CrmResource, chunks
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.records import Extract, empty, extract, timestamp
 from dreamclass_intel.typed_assets import days, raw_asset, snapshot_day
+from dreamclass_intel.warehouse.io_manager import WarehouseResource
 
 ASSOCIATION_CHUNK = 1000
 OPEN_DAYS = 3  # from the newest ready day to now, at most
@@ -124,14 +125,32 @@ def _change_day(record: Record) -> str:
 
 
 @raw_asset(tables.LEADS, source="crm")
-def crm_leads(context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock) -> Extract:
-    """Leads changed or deleted on the run's days."""
+def crm_leads(
+    context: dg.AssetExecutionContext, crm: CrmResource, clock: Clock, warehouse: WarehouseResource
+) -> Extract:
+    """Leads changed, deleted or taken out of the lead lifecycle on the run's days."""
 
     def hubspot(window: Days) -> Iterator[Record]:
-        found = _changed(crm, "contacts", normalise.CONTACT_PROPERTIES, window)
-        return (record for item in found if (record := normalise.lead(item)) is not None)
+        # Most contacts never were leads: only a stored one gets a tombstone.
+        stored = _stored_leads(warehouse)
+
+        def records() -> Iterator[Record]:
+            for item in _changed(crm, "contacts", normalise.CONTACT_PROPERTIES, window):
+                record = normalise.lead(item)
+                if record is not None:
+                    yield record
+                yield from (gone for gone in normalise.no_leads(item) if gone["lead_id"] in stored)
+
+        return records()
 
     return _load(tables.LEADS, "leads", context, crm, hubspot, clock=clock)
+
+
+def _stored_leads(warehouse: WarehouseResource) -> set[str]:
+    backend = warehouse.backend()
+    backend.ensure([tables.LEADS])
+    query = f"SELECT lead_id FROM {tables.LEADS.address} WHERE source = ?"
+    return set(backend.read(query, [normalise.SOURCE]).column("lead_id").to_pylist())
 
 
 @raw_asset(tables.PIPELINES, source="crm")

@@ -129,6 +129,14 @@ class CrmResource(dg.ConfigurableResource):
         found: list[dict[str, Any]] = self._api().get("/crm/v3/pipelines/deals")["results"]
         return found
 
+    def granted(self) -> list[str]:
+        """The scopes the private app's token holds, in HubSpot's own words."""
+        settings = load_settings().crm
+        # The one request whose body holds the token; it goes where the header takes it anyway.
+        body = {"tokenKey": settings.secret("hubspot_token")}
+        found = self._api().post("/oauth/v2/private-apps/get/access-token-info", body)["scopes"]
+        return sorted(map(str, found))
+
     def owners(self) -> Iterator[dict[str, Any]]:
         """Owners, archived ones too."""
         for archived in ("false", "true"):

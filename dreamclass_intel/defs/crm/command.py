@@ -70,9 +70,15 @@ def _materialise(
 
     asset: dg.AssetsDefinition = getattr(assets, f"crm_{kind}")
     crm = CrmResource(csv_file=str(file), csv_mapping=str(mapping), csv_as_of=as_of)
+    warehouse = WarehouseResource()
     job = dg.Definitions(
         assets=[asset],
-        resources={"clock": Clock(), "crm": crm, "warehouse_io": WarehouseIOManager(warehouse=WarehouseResource())},
+        resources={
+            "clock": Clock(),
+            "crm": crm,
+            "warehouse": warehouse,
+            "warehouse_io": WarehouseIOManager(warehouse=warehouse),
+        },
         jobs=[dg.define_asset_job("import_crm", selection="*")],
         executor=dg.in_process_executor,
     ).resolve_job_def("import_crm")

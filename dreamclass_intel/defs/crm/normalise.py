@@ -155,6 +155,16 @@ def lead(item: Item) -> dict[str, Any] | None:
     }
 
 
+def no_leads(item: Item) -> Iterator[dict[str, Any]]:
+    """Tombstones of the leads a contact's record ended: those merged into it, itself once it is none any more."""
+    common = _common(item, "lastmodifieddate")
+    ended = list(common["merged_ids"] or [])
+    if _properties(item).get("lifecyclestage") not in LEAD_LIFECYCLE:
+        ended.append(item["id"])
+    for lead_id in ended:
+        yield {"source": SOURCE, "lead_id": lead_id, "updated_at": common["updated_at"], "_is_deleted": True}
+
+
 def merged_away(record: Item, id_column: str) -> Iterator[dict[str, Any]]:
     """Tombstones of the records that were merged into `record`; the API no longer knows their ids."""
     for loser in record["merged_ids"] or []:

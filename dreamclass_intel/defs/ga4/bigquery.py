@@ -1,13 +1,16 @@
 """Shards straight from the BigQuery export's data set, spooled to Parquet. The client library loads on use."""
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import requests
 
 from dreamclass_intel.defs.ga4.shards import SUFFIX, Shard
+from dreamclass_intel.glance import glancing, time_limit
 from dreamclass_intel.http import SourceError, retrying
 
 
@@ -29,7 +32,7 @@ class BigQueryShards:
             f"SELECT table_id, last_modified_time, row_count FROM `{client.project}.{self._dataset}.__TABLES__` "
             "WHERE STARTS_WITH(table_id, 'events_')"
         )
-        rows = self._call("__TABLES__", lambda: list(client.query_and_wait(sql)))
+        rows = self._call("__TABLES__", lambda: list(client.query_and_wait(sql, **_limits())))
         return sorted(
             Shard(suffix, dt.datetime.fromtimestamp(row["last_modified_time"] / 1000, dt.UTC), row["row_count"])
             for row in rows
@@ -41,6 +44,14 @@ class BigQueryShards:
         target = folder / f"{shard.table}.parquet"
         self._call(shard.table, lambda: self._spool(shard, target))
         return [target]
+
+    def allowed(self, shard: Shard, permissions: Sequence[str]) -> list[str]:
+        """Which of the permissions this identity has on the shard's table."""
+        client = self._bigquery()
+        table = f"{client.project}.{self._dataset}.{shard.table}"
+        limits = {"retry": None, "timeout": time_limit(60)}
+        answer = self._call("permissions", lambda: client.test_iam_permissions(table, list(permissions), **limits))
+        return list(answer.get("permissions", []))
 
     def _spool(self, shard: Shard, target: Path) -> None:
         client = self._bigquery()
@@ -73,7 +84,7 @@ class BigQueryShards:
     def _call(self, what: str, action: Any) -> Any:
         """`action()`, Google's errors in our words, transient ones retried."""
         from google.api_core.exceptions import GoogleAPICallError
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import GoogleAuthError, TransportError
 
         def once() -> Any:
             try:
@@ -83,8 +94,19 @@ class BigQueryShards:
                 raise SourceError(
                     "ga4", f"BigQuery {self._dataset}.{what}", str(error.message), status=status
                 ) from None
+            except (requests.RequestException, TransportError) as error:
+                problem = f"no answer ({type(error).__name__})"
+                raise SourceError("ga4", f"BigQuery {self._dataset}.{what}", problem) from None
             except GoogleAuthError as error:
                 problem = f"no usable Google credentials ({type(error).__name__})"
                 raise SourceError("ga4", f"BigQuery {self._dataset}.{what}", problem, status=401) from None
 
         return retrying()(once)
+
+
+def _limits() -> dict[str, Any]:
+    """Google's client retries for minutes by itself; a glance does not wait for that."""
+    if not glancing():
+        return {}
+    seconds = time_limit(60)
+    return {"retry": None, "job_retry": None, "api_timeout": seconds, "wait_timeout": seconds}

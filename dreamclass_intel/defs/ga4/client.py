@@ -10,6 +10,7 @@ import dagster as dg
 from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
 from dreamclass_intel.defs.ga4.normalise import Report
 from dreamclass_intel.defs.ga4.shards import FolderShards, HttpShards, ShardSource
+from dreamclass_intel.glance import glancing, note, time_limit
 from dreamclass_intel.http import SourceError, retry_after, retrying
 from dreamclass_intel.partitions import DAY, Days
 from dreamclass_intel.settings import Mode, load_settings
@@ -28,9 +29,7 @@ class Ga4Resource(dg.ConfigurableResource):
             return HttpShards(settings.url(""), settings.secret("token"), settings.timeout_s)
         if settings.route == "bigquery":
             return BigQueryShards(settings.bigquery_project, settings.property_number)
-        if not settings.export_dir:
-            raise SourceError("ga4", "export", "GA4_ROUTE=files needs GA4_EXPORT_DIR", status=400)
-        return FolderShards(Path(settings.export_dir))
+        return FolderShards(Path(settings.export_dir or ""))  # live has one
 
     def report(self, report: Report, days: Days) -> Iterator[Any]:
         """Pages (`RunReportResponse`) of a report by date, in order of date. Raises SourceError."""
@@ -77,7 +76,7 @@ def _data_client() -> Any:
     settings = load_settings().ga4
     anonymous = AnonymousCredentials() if settings.mode is Mode.SANDBOX else None
     try:
-        return BetaAnalyticsDataClient(
+        client = BetaAnalyticsDataClient(
             credentials=anonymous,
             transport="rest",
             client_options=ClientOptions(api_endpoint=settings.url(settings.api_endpoint)),
@@ -85,22 +84,29 @@ def _data_client() -> Any:
     except GoogleAuthError as error:
         problem = f"no usable Google credentials ({type(error).__name__})"
         raise SourceError("ga4", "Data API", problem, status=401) from None
+    session = getattr(client.transport, "_session", None)  # the only way to the headers of a good answer
+    if glancing() and session is not None:
+        session.hooks["response"].append(lambda answer, **_: note(answer.status_code, answer.headers))
+    return client
 
 
 def _once(client: Any, request: Any) -> Any:
     """One request; the SDK retries nothing by itself, so every transient answer is made one that `retrying` knows."""
     from google.api_core.exceptions import GoogleAPICallError
-    from google.auth.exceptions import GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError, TransportError
     from google.protobuf.json_format import ParseError
+    from requests import RequestException
 
     try:
-        return client.run_report(request, timeout=load_settings().ga4.timeout_s)
+        return client.run_report(request, timeout=time_limit(load_settings().ga4.timeout_s))
     except GoogleAPICallError as error:
         wait_s = retry_after(getattr(error.response, "headers", {}).get("Retry-After"))
         problem = str(error.message).rpartition(": ")[2][:200]
         raise SourceError("ga4", "runReport", problem, status=int(error.code or 500), wait_s=wait_s) from None
     except ParseError:
         raise SourceError("ga4", "runReport", "answer is not JSON") from None
+    except (RequestException, TransportError) as error:
+        raise SourceError("ga4", "runReport", f"no answer ({type(error).__name__})") from None
     except GoogleAuthError as error:
         raise SourceError("ga4", "runReport", f"credentials refused ({type(error).__name__})", status=401) from None
 

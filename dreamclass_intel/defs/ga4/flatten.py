@@ -19,6 +19,7 @@ from dreamclass_intel.contracts import ContractError, Rejected
 from dreamclass_intel.defs.ga4.shards import Shard, ShardSource
 from dreamclass_intel.defs.ga4.tables import EVENTS
 from dreamclass_intel.http import SourceError
+from dreamclass_intel.privacy import email_pattern
 from dreamclass_intel.records import conform, to_json
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "export_schema.json").read_text())
@@ -60,7 +61,8 @@ PARAMS = (
     "session_engaged",
     "engagement_time_msec",
 )
-EMAIL = r"[a-z0-9._%+''-]+(@|%40)([a-z0-9.-]+\.[a-z]{2,})"
+# In JSON text an escape sequence before an address is none of its letters.
+EMAIL = r"(\\(?:[bfnrt]|u[0-9A-Fa-f]{4}))?" + email_pattern(r"\s\p{Z}")
 
 
 @dataclass
@@ -204,7 +206,8 @@ def _parquet(con: duckdb.DuckDBPyConnection, paths: list[str]) -> tuple[str, lis
 def _masked(expression: str) -> str:
     """The text with e-mail addresses (plain or URL-encoded) reduced to their domain."""
     has = f"contains({expression}, '@') OR contains({expression}, '%40')"
-    return f"CASE WHEN {has} THEN regexp_replace({expression}, '{EMAIL}', '[e-mail]@\\2', 'gi') ELSE {expression} END"
+    masked = f"regexp_replace({expression}, {_literal(EMAIL)}, '\\1[e-mail]@\\2', 'g')"
+    return f"CASE WHEN {has} THEN {masked} ELSE {expression} END"
 
 
 def _sql(relation: str, unknown: list[str]) -> str:

@@ -20,7 +20,7 @@ from dreamclass_intel.partitions import DAY, Days
 # Only whole days: `events_intraday_…` would count a day twice.
 SUFFIX = re.compile(r"\d{8}")
 # BigQuery's EXPORT DATA numbers its files; each day's files together are the shard.
-FILE = re.compile(r"events_(\d{8})(?:[-_]\d{6,12})?\.(?:jsonl|ndjson|json|jsonl\.gz|ndjson\.gz|json\.gz|parquet)")
+FILE = re.compile(r"events_(\d{8})(?:[-_](\d{6,12}))?\.(?:jsonl|ndjson|json|jsonl\.gz|ndjson\.gz|json\.gz|parquet)")
 CHUNK = 1 << 20
 
 
@@ -96,8 +96,13 @@ class FolderShards:
         ]
 
     def open_shard(self, shard: Shard, folder: Path) -> list[Path]:
-        """The files where they lie."""
-        return sorted(self._files().get(shard.suffix, []))
+        """The files where they lie. A day that lies there twice would have each event twice: SourceError."""
+        paths = sorted(self._files().get(shard.suffix, []))
+        parts = [match.group(2) for path in paths if (match := FILE.fullmatch(path.name))]
+        if len(set(parts)) < len(parts) or (None in parts and len(parts) > 1):
+            names = ", ".join(path.name for path in paths)
+            raise SourceError("ga4", shard.table, f"GA4_EXPORT_DIR holds the day more than once: {names}", status=409)
+        return paths
 
     def _files(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}

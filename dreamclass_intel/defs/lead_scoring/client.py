@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import httpx
 
+from dreamclass_intel.glance import note, time_limit
 from dreamclass_intel.http import MAX_ATTEMPTS, SourceError, retry_after, retrying
 from dreamclass_intel.partitions import ScoringWindow
 from dreamclass_intel.settings import load_settings
@@ -83,6 +84,11 @@ class LeadScoringResource(dg.ConfigurableResource):
             rows = project.rows(RUNS, "run_id", "run_id, window_start, status, completed_at, updated_at", narrow)
         return sorted(rows, key=lambda row: (at(row["completed_at"]), row["run_id"]))
 
+    def shows_rows(self, table: str) -> bool:
+        """Whether one of the two tables shows this key any row at all."""
+        with _project() as project:
+            return not project.is_blank(table)
+
 
 class _Project:
     """One Supabase project, seen through supabase-py."""
@@ -146,7 +152,7 @@ def _project(timeout_s: float | None = None, attempts: int = MAX_ATTEMPTS) -> It
     settings = load_settings().lead_scoring
     # A session of our own: supabase-py drops the status and Retry-After, and a proxy must not see the key.
     with httpx.Client(
-        timeout=timeout_s or settings.timeout_s, trust_env=False, event_hooks={"response": [_refuse]}
+        timeout=time_limit(timeout_s or settings.timeout_s), trust_env=False, event_hooks={"response": [_refuse]}
     ) as session:
         options = ClientOptions(httpx_client=session, postgrest_client_retry=False)
         client = create_client(settings.url(settings.base_url or ""), settings.secret("key"), options)
@@ -156,6 +162,7 @@ def _project(timeout_s: float | None = None, attempts: int = MAX_ATTEMPTS) -> It
 def _refuse(response: httpx.Response) -> None:
     """Turn an answer that is no data into a SourceError that knows its status."""
     table = response.request.url.path.rsplit("/", 1)[-1]
+    note(response.status_code, response.headers)
     response.read()
     if response.is_success:
         if not response.content:  # supabase-py would call it an empty page and paging would end early

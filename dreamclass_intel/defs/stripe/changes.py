@@ -72,8 +72,11 @@ class Load:
             day = _day(event)
             notice = found.setdefault(payload["id"], Notice(day))
             notice.partition = max(notice.partition, day)
-            for row_id in self._ids(payload):
-                notice.payloads.setdefault(row_id, payload)  # newest first: the first is the last state
+            # A member that this very change removed is only among the attributes of before.
+            before = (event["data"].get("previous_attributes") or {}).get(self.child) if self.child else None
+            for state in (payload, {**payload, self.child: before}) if before else (payload,):
+                for row_id in self._ids(state):
+                    notice.payloads.setdefault(row_id, state)  # newest first: the first is the last state
         return found
 
     def _of(self, item: dict[str, Any] | None, partition: str, notice: Notice | None) -> Iterator[Row]:

@@ -14,6 +14,7 @@ import dagster as dg
 import requests
 import stripe as sdk
 
+from dreamclass_intel.glance import note, time_limit
 from dreamclass_intel.http import SourceError, pages, retry_after, retrying
 from dreamclass_intel.settings import load_settings
 
@@ -52,7 +53,7 @@ class Reader:
             settings.secret("api_key"),
             base_addresses={"api": settings.url(settings.api_base)},
             max_network_retries=0,
-            http_client=sdk.RequestsClient(timeout=settings.timeout_s, session=session),
+            http_client=sdk.RequestsClient(timeout=time_limit(settings.timeout_s), session=session),
         )
 
     def created(self, kind: Kind, start: dt.datetime | None, end: dt.datetime) -> Iterator[dict[str, Any]]:
@@ -107,9 +108,13 @@ class Reader:
 
     def _once(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer: Any = self._client.raw_request("get", path, **params).data
+            response = self._client.raw_request("get", path, **params)
         except sdk.StripeError as error:
+            if error.http_status:
+                note(error.http_status, error.headers)
             raise _source_error(path, error) from None
+        note(response.code, response.headers)
+        answer: Any = response.data
         return answer
 
 

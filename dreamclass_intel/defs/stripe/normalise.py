@@ -215,6 +215,9 @@ def _subscription(item: Object) -> dict[str, Any]:
         "ended_at": at(item.get("ended_at")),
         "cancellation_reason": _get(item, "cancellation_details", "reason"),
         "cancellation_feedback": _get(item, "cancellation_details", "feedback"),
+        "paused_at": at(_get(item, "status_details", "paused", "transitioned_at"))
+        if item.get("status") == "paused"
+        else None,
         "pause_behavior": _get(item, "pause_collection", "behavior"),
         "pause_resumes_at": at(_get(item, "pause_collection", "resumes_at")),
         "item_count": len(items),

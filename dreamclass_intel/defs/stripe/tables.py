@@ -141,6 +141,7 @@ SUBSCRIPTIONS = Table(
         _at("ended_at", "When it ended: the moment its MRR is gone"),
         _string("cancellation_reason", "cancellation_requested, payment_failed or payment_disputed"),
         _string("cancellation_feedback", "Reason the customer chose"),
+        _at("paused_at", "When it became paused, while its status is paused"),
         _string("pause_behavior", "Collection is paused: keep_as_draft, mark_uncollectible or void"),
         _at("pause_resumes_at", "When collection resumes"),
         Column("item_count", Type.INT, "Items it has now", required=True),

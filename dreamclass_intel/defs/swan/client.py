@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.http import Api, SourceError, pages
+from dreamclass_intel.http import Api, SourceError, next_cursor, pages
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.settings import load_settings
 
@@ -40,7 +40,7 @@ class SwanResource(dg.ConfigurableResource):
             body = api.get(path, {**asked, "cursor": cursor} if cursor else asked)
             if not isinstance(body, dict) or not isinstance(body.get("data"), list):
                 raise SourceError("swan", path, "answer has no list 'data'", status=422)
-            return body["data"], body.get("next_cursor") if body.get("has_more") else None
+            return body["data"], next_cursor(body, "next_cursor", source="swan", endpoint=path)
 
         for page in pages(fetch, source="swan"):
             yield from page

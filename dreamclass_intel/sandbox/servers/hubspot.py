@@ -27,6 +27,13 @@ QUOTA = {
     "X-HubSpot-RateLimit-Daily": "650000",
     "X-HubSpot-RateLimit-Daily-Remaining": "649000",
 }
+SCOPES = (
+    "crm.objects.companies.read",
+    "crm.objects.contacts.read",
+    "crm.objects.deals.read",
+    "crm.objects.owners.read",
+    "crm.schemas.deals.read",
+)
 NO_KEY = (
     "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more "
     "details at https://developers.hubspot.com/docs/methods/auth/oauth-overview"
@@ -153,6 +160,11 @@ def routes(site: Site) -> list[BaseRoute]:
     def properties(request: Request, _store: Store, _body: dict[str, Any]) -> Response:
         return _answer({"results": objects.properties_of(_kind(request))})
 
+    def token_info(request: Request, _store: Store, body: dict[str, Any]) -> Response:
+        if f"Bearer {body['tokenKey']}" != request.headers["authorization"]:
+            return _error(request, 404, "token not found", "OBJECT_NOT_FOUND")
+        return _answer({"userId": 1, "hubId": 62515, "appId": 1, "scopes": ["oauth", *SCOPES]})
+
     v3 = "/crm/v3"
     return [
         Route(f"{v3}/objects/{{kind}}/search", guarded(find), methods=["POST"]),
@@ -164,6 +176,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(f"{v3}/owners", guarded(owners)),
         Route(f"{v3}/owners/", guarded(owners)),
         Route(f"{v3}/properties/{{kind}}", guarded(properties)),
+        Route("/oauth/v2/private-apps/get/access-token-info", guarded(token_info), methods=["POST"]),
     ]
 
 

@@ -79,11 +79,11 @@ def build_site(seed: int, scale: float, start: dt.date, clock_path: Path) -> Sit
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: Starlette, *, date_header: bool = True) -> Iterator[str]:
     """Serve `app` from a thread on a free loopback port; yields the base URL. For tests and benches."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", date_header=date_header))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -112,5 +112,4 @@ def serve() -> None:
     if not truth.path.exists():  # a first start, which is about to be asked for everything
         sys.setswitchinterval(0.0005)  # answers come first
         threading.Thread(target=lambda: [work() for work in (truth.write, *site.ahead)], daemon=True).start()
-    port = int(settings.sandbox_url.rsplit(":", 1)[1])
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    uvicorn.run(app, host="127.0.0.1", port=settings.sandbox_port, log_level="warning", lifespan="off")

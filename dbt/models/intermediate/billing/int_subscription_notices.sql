@@ -11,6 +11,8 @@ with changes as (
     from {{ ref('stg_stripe__events') }}
     where event_type = 'customer.subscription.updated'
         and {{ json_text('payload', 'data.object.status') }} in ('active', 'past_due')
+        -- The event holds the first items only: a sum over part of them is no MRR.
+        and {{ json_text('payload', 'data.object.items.has_more') }} = 'false'
         and (
             {{ json_has('previous_attributes', 'items') }}
             or {{ json_has('previous_attributes', 'quantity') }}

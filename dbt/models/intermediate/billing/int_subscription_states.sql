@@ -1,17 +1,50 @@
 {# What a subscription is worth a month, from when: one row a change, the last one 0 if it ended. #}
-with subscriptions as (
+with renewals as (
 
     select
         subscription_id,
-        customer_id,
-        account_id,
+        created_at,
+        status,
+        max(case when status = 'paid' then created_at end) over (partition by subscription_id) as last_paid_at
+    from {{ ref('stg_stripe__invoices') }}
+    where billing_reason = 'subscription_cycle'
+        and not is_deleted
+
+),
+
+-- Periods go on while nobody pays, so the current one says nothing of when paying stopped.
+first_unpaid as (
+
+    select
+        subscription_id,
+        min(created_at) as unpaid_from
+    from renewals
+    where status in ('open', 'uncollectible')
+        and (last_paid_at is null or created_at > last_paid_at)
+    group by subscription_id
+
+),
+
+subscriptions as (
+
+    select
+        subscriptions.subscription_id,
+        subscriptions.customer_id,
+        subscriptions.account_id,
         case
-            when status = 'unpaid' then coalesce(ended_at, current_period_start_at)  -- given up on
-            when status = 'canceled' or is_deleted then coalesce(ended_at, canceled_at)
-            else ended_at
+            when subscriptions.status = 'unpaid' then coalesce(  -- given up on
+                subscriptions.ended_at, first_unpaid.unpaid_from, subscriptions.current_period_start_at
+            )
+            when subscriptions.status = 'paused' then coalesce(  -- periods stand still
+                subscriptions.ended_at, subscriptions.paused_at, subscriptions.current_period_end_at
+            )
+            when subscriptions.status = 'canceled' or subscriptions.is_deleted
+                then coalesce(subscriptions.ended_at, subscriptions.canceled_at)
+            else subscriptions.ended_at
         end as ended_at
-    from {{ ref('stg_stripe__subscriptions') }}
-    where status not in ('incomplete', 'incomplete_expired', 'paused')
+    from {{ ref('stg_stripe__subscriptions') }} as subscriptions
+    left join first_unpaid on subscriptions.subscription_id = first_unpaid.subscription_id
+    where subscriptions.status not in ('incomplete', 'incomplete_expired')
 
 ),
 
@@ -121,6 +154,17 @@ noticed as (
 
 ),
 
+-- A pause that is over is only in the events; the first line after it says what holds again.
+pauses as (
+
+    select
+        subscription_id,
+        created_at as valid_from
+    from {{ ref('stg_stripe__events') }}
+    where event_type = 'customer.subscription.paused'
+
+),
+
 points as (
 
     select
@@ -137,19 +181,27 @@ points as (
     union all
 
     select
-        subscriptions.subscription_id,
-        subscriptions.ended_at as valid_from,
+        ends.subscription_id,
+        ends.valid_from,
         cast(0 as {{ type_decimal() }}) as mrr_minor,
-        ends.currency,
-        'end' as evidence,
+        billed_once.currency,
+        ends.evidence,
         0 as preference
-    from subscriptions
+    from (
+        select subscription_id, ended_at as valid_from, 'end' as evidence
+        from subscriptions
+        where ended_at is not null
+        union all
+        select pauses.subscription_id, pauses.valid_from, 'pause' as evidence
+        from pauses
+        inner join subscriptions on pauses.subscription_id = subscriptions.subscription_id
+        where pauses.valid_from < coalesce(subscriptions.ended_at, {{ as_of_end() }})
+    ) as ends
     inner join (
         select subscription_id, max(currency) as currency
         from billed
         group by subscription_id
-    ) as ends on subscriptions.subscription_id = ends.subscription_id
-    where subscriptions.ended_at is not null
+    ) as billed_once on ends.subscription_id = billed_once.subscription_id
 
 ),
 

@@ -15,6 +15,7 @@ deals as (
         {{ week_start(utc_date('deals.created_at')) }} as created_week,
         {{ week_start(utc_date('deals.closed_at')) }} as decided_week,
         deals.is_won,
+        deals.amount is not null and currencies.usd_rate is null as is_unpriced,
         {{ seconds_between('deals.created_at', 'deals.closed_at') }} as cycle_s,
         cast(deals.amount * currencies.usd_rate as {{ type_decimal() }}) as amount_usd
     from {{ ref('stg_crm__deals') }} as deals
@@ -28,7 +29,8 @@ created as (
     select
         created_week as week_start,
         count(*) as new_deals,
-        sum(amount_usd) as created_amount_usd
+        sum(amount_usd) as created_amount_usd,
+        {{ count_if('is_unpriced') }} as unpriced_n
     from deals
     where created_week is not null
     group by created_week
@@ -43,6 +45,7 @@ decided as (
         {{ count_if('is_won') }} as won_n,
         {{ count_if('not is_won') }} as lost_n,
         sum(case when is_won then amount_usd end) as won_amount_usd,
+        {{ count_if('is_won and is_unpriced') }} as won_unpriced_n,
         sum(cycle_s) as cycle_s
     from deals
     where decided_week is not null and is_won is not null
@@ -60,6 +63,8 @@ select
     {{ safe_div('decided.won_n', 'decided.decided_n') }} as win_rate,
     cast(coalesce(created.created_amount_usd, 0) as {{ type_decimal() }}) as created_amount_usd,
     cast(coalesce(decided.won_amount_usd, 0) as {{ type_decimal() }}) as won_amount_usd,
+    coalesce(created.unpriced_n, 0) as unpriced_n,
+    coalesce(decided.won_unpriced_n, 0) as won_unpriced_n,
     {{ safe_div('decided.cycle_s', 'decided.decided_n * 86400') }} as mean_cycle_days,
     weeks.week_end <= {{ as_of_date() }} as is_complete
 from weeks

@@ -1,12 +1,19 @@
-{# Spined: every closed day whose shard GA4 has published, times every channel group ever seen. #}
-with days as (
+{# Spined: every day whose shard GA4 has published, times every channel group ever seen. #}
+with shards as (
+
+    select distinct event_date
+    from {{ ref('stg_ga4__events') }}
+
+),
+
+days as (
 
     select
         calendar.date_day,
-        shards.newest_shard_date
+        newest.newest_shard_date
     from {{ ref('int_calendar_days') }} as calendar
-    cross join (select max(event_date) as newest_shard_date from {{ ref('stg_ga4__events') }}) as shards
-    where calendar.date_day <= shards.newest_shard_date
+    inner join shards on calendar.date_day = shards.event_date
+    cross join (select max(event_date) as newest_shard_date from shards) as newest
 
 ),
 

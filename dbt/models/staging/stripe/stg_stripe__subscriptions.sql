@@ -19,6 +19,7 @@ select
     ended_at,
     cancellation_reason,
     cancellation_feedback,
+    paused_at,
     pause_behavior,
     pause_resumes_at,
     item_count,
