@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import chartmogul
+import jsonschema
 import pytest
 import requests
 from marshmallow import fields
 
-chartmogul = pytest.importorskip("chartmogul")
-
-from dreamclass_intel.settings import SANDBOX_KEY  # noqa: E402
-from dreamclass_intel_tests.conftest import SHARED  # noqa: E402
+from dreamclass_intel.settings import SANDBOX_KEY
+from dreamclass_intel_tests.conftest import SHARED
 
 RANGE = {"start_date": "2024-01-01", "end_date": "2024-04-07"}
 
@@ -152,7 +152,6 @@ def test_bad_requests(api, params):
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
 def test_schema_derived_from_the_sdk(api):
-    jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads((SHARED / "specs" / "chartmogul_4.11.0.schema.json").read_text())
     for name, path, root in (
         ("Customer", "/customers", "entries"),

@@ -106,8 +106,6 @@ def test_hostile_labels_print_as_text(tmp_path: Path) -> None:
 def test_the_real_command(csv: Path) -> None:
     """The installed entry point, in a terminal that knows ASCII only."""
     command = Path(sys.executable).with_name("dreamclass-intel")
-    if not command.exists():
-        pytest.skip(f"the package is not installed: no {command}")
     text = csv.read_text().replace("W15", "Wé15")
     csv.write_text(text)
     done = subprocess.run([command, "xmr", csv], capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=False)
