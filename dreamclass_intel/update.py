@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context
@@ -65,14 +65,15 @@ def _update(say: Say, alerts: bool) -> None:
     instance = dg.DagsterInstance.get()
     defs = build_defs()
     _claim(instance)
-    driver = _Driver(defs, instance, say)
     ledger = Ledger(load_settings().state_dir / "alerts")
     seen = ledger.positions() if alerts else None  # what an earlier update could not deliver is still to be told
     seen = seen or newest_positions(instance)
     try:
-        driver.windows(newest)
-        driver.days(newest)
-        driver.charts(newest)
+        with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+            driver = _Driver(defs, instance, say)
+            driver.windows(newest)
+            driver.days(newest, pool)
+            driver.charts(newest, pool)
     finally:
         if alerts:
             ledger.keep_positions(seen)
@@ -114,15 +115,19 @@ class _Driver:
             self._run("score_window_tables", load.tags)
         self.reloaded = missing
 
-    def days(self, newest: dt.date) -> None:
+    def days(self, newest: dt.date, pool: Executor) -> None:
         """What the daily tables miss, and the models: one ranged run, before it one of tables that are behind."""
-        for load in daily_loads(self.instance, self.defs.resolve_asset_graph(), newest):
+        loads = daily_loads(self.instance, self.defs.resolve_asset_graph(), newest)
+        if any(load.last - load.first > WORTH_WORKERS * 7 * DAY for load in loads):
+            for _ in range(WORKERS):  # the charts to come will need them; meanwhile they import
+                pool.submit(_ready)
+        for load in loads:
             some = sorted(load.tables or ())
             self.say(f"Days {load.first} to {load.last}" + (f" of {', '.join(some)}" if some else ""))
             chosen = [dg.AssetKey.from_user_string(name) for name in some] or None
             self._run("daily", load.tags, asset_selection=chosen)
 
-    def charts(self, newest: dt.date) -> None:
+    def charts(self, newest: dt.date, pool: Executor) -> None:
         """Charts and their checks, one run a window and a week, so that each has its own verdict."""
         windows = [w.key for w in windows_until(newest + DAY)]
         moment = dt.datetime.combine(newest + DAY, dt.time(), dt.UTC)
@@ -140,19 +145,18 @@ class _Driver:
             missing = sorted({key for chart in charts for key in self._missing(chart, keys)} | again[grain])
             older += [(job, key) for key in missing[:-1]]
             last += [(job, key) for key in missing[-1:]]
-        for number, (job, key) in enumerate(self._drawn(older), 1):
+        for number, (job, key) in enumerate(self._drawn(older, pool), 1):
             if number == 1 or number % 13 == 0 or number == len(older):
                 self.say(f"Charts: {number} of {len(older)} ({job} {key})")
         for job, key in last:  # alone and at the end: what ran last is what the UI shows of an asset
             self.say(f"Charts of the newest: {job} {key}")
             self.chart((job, key))
 
-    def _drawn(self, runs: Sequence[ChartRun]) -> Iterator[ChartRun]:
+    def _drawn(self, runs: Sequence[ChartRun], pool: Executor) -> Iterator[ChartRun]:
         """Two processes share many charts: a run's second is nearly all Dagster's own bookkeeping."""
         if len(runs) < WORTH_WORKERS:
             yield from map(self.chart, runs)
-            return
-        with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        else:
             yield from pool.map(_chart, runs)
 
     def chart(self, run: ChartRun) -> ChartRun:
@@ -191,6 +195,10 @@ class _Driver:
 @cache
 def _worker() -> _Driver:
     return _Driver(build_defs(), dg.DagsterInstance.get(), lambda _line: None)
+
+
+def _ready() -> None:
+    _worker()
 
 
 def _chart(run: ChartRun) -> ChartRun:

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
+from packaging.version import Version
 
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Grain
@@ -22,6 +24,20 @@ UNTRACKED = {"target", "logs", ".user.yml"}
 
 
 DBT = str(Path(sys.executable).with_name("dbt"))  # the one of this environment, whatever PATH says
+
+
+class _Dbt(DbtCliResource):
+    """The dbt of this environment. Its version is known; asking `dbt --version` costs 3 s before each command."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(metadata.version("dbt-core"))
+
+
+def command_line() -> DbtCliResource:
+    """dbt over this project."""
+    target = load_settings().warehouse
+    return _Dbt(project_dir=str(DBT_DIR), profiles_dir=str(DBT_DIR), target=target, dbt_executable=DBT)
 
 
 @contextmanager
@@ -62,9 +78,8 @@ def project() -> DbtProject:
     manifest = Path(found.manifest_path)
     if not manifest.exists() or manifest.stat().st_mtime < _newest_change():
         load_settings().database.parent.mkdir(parents=True, exist_ok=True)
-        dbt_cli = DbtCliResource(project_dir=found, dbt_executable=DBT)
         with environment(load_settings().start_date):  # any day will do: nothing is built
-            parse = dbt_cli.cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent)
+            parse = command_line().cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent)
         parse.wait()
     return found
 
