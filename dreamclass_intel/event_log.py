@@ -51,6 +51,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -95,6 +96,12 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             pass
         finally:
             scratch.unlink()
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table. Asked at every check; a table that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
