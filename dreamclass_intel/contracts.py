@@ -12,6 +12,8 @@ from functools import cached_property
 import pyarrow as pa
 
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}\Z")
+# BigQuery refuses these beginnings of a column name, in any case.
+RESERVED = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier", "_change_")
 
 
 class ContractError(ValueError):
@@ -74,9 +76,17 @@ class Column:
     def __post_init__(self) -> None:
         if not IDENTIFIER.match(self.name):
             raise ContractError(f"column name {self.name!r} is not {IDENTIFIER.pattern}")
+        if self.name.startswith(RESERVED):
+            raise ContractError(f"column name {self.name!r} begins as BigQuery's own do: {', '.join(RESERVED)}")
 
 
-PARTITION = Column("_partition", Type.STRING, "Partition key that wrote the row", required=True)
+def describe(column: Column) -> str:
+    """The description with unit and what was done to personal data."""
+    unit = f" [{column.unit}]" if column.unit else ""
+    return column.description + unit + (f" (personal data: {column.pii})" if column.pii else "")
+
+
+PARTITION = Column("_load_partition", Type.STRING, "Partition key that wrote the row", required=True)
 LOADED_AT = Column("_loaded_at", Type.TIMESTAMP, "When the row was written (UTC)", required=True)
 RUN_ID = Column("_run_id", Type.STRING, "Dagster run that wrote the row", required=True)
 ROW_HASH = Column("_row_hash", Type.STRING, "MD5 of the row's own columns", required=True)
@@ -141,7 +151,7 @@ class Table:
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:
-        """Arrow schema of the data columns plus `_partition`; timestamps are naive UTC microseconds."""
+        """Arrow schema of the data columns plus `_load_partition`; timestamps are naive UTC microseconds."""
         return pa.schema(
             [
                 pa.field(c.name, ARROW[c.type], nullable=c is not PARTITION and c.name not in self.required)

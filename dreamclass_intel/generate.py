@@ -25,7 +25,7 @@ def _section(table: Table) -> str:
 def tables_page() -> str:
     """docs/tables.md."""
     head = (
-        "# Tables\n\nGenerated from the contracts by `make generate`. Every table also has `_partition`, "
+        "# Tables\n\nGenerated from the contracts by `make generate`. Every table also has `_load_partition`, "
         "`_loaded_at`, `_run_id` and `_row_hash`. dbt's models describe themselves in `dbt/models`.\n\n"
     )
     return head + "\n".join(_section(t) for _, t in sorted(catalog.tables().items()))

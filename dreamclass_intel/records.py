@@ -121,7 +121,7 @@ CONVERT: dict[Type, Callable[[Any], Any]] = {
 
 @dataclass
 class Extract:
-    """What an asset hands to the warehouse: a stream of Arrow batches, each row with its `_partition`.
+    """What an asset hands to the warehouse: a stream of Arrow batches, each row with its `_load_partition`.
 
     `rejected` fills while the stream is consumed; `metadata` is shown on the materialisation and may also be
     filled while streaming.
@@ -194,7 +194,7 @@ def to_batch(table: Table, rows: list[list[Any]]) -> pa.RecordBatch:
 
 
 def conform(table: Table, data: pa.Table | pa.RecordBatch, partition: str | None = None) -> pa.Table:
-    """Cast Arrow data to the contract: column order, types, required columns; adds `_partition` if given.
+    """Cast Arrow data to the contract: column order, types, required columns; adds `_load_partition` if given.
 
     Raises ContractError for missing required, undeclared or uncastable columns.
     """

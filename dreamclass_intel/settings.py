@@ -247,8 +247,25 @@ class G2Settings(SourceSettings):
     api_base: str = "https://data.g2.com"
 
 
+class BigQuerySettings(BaseSettings):
+    """The BigQuery warehouse; in force when WAREHOUSE=bigquery."""
+
+    model_config = _config("BIGQUERY_") | SettingsConfigDict(frozen=True)
+
+    project: str | None = Field(None, pattern=r"^[a-z0-9.:-]+$")
+    dataset_prefix: str = Field("", pattern=r"^[A-Za-z0-9_]*$")
+    location: str = "EU"
+    keyfile: Path | None = None
+    api_endpoint: str | None = None
+    storage_api: bool = False
+    maximum_gib_billed: float = Field(100, ge=0)
+    usd_per_tib: float = Field(6.25, ge=0)
+    retry_s: float = Field(120, ge=0)
+    timeout_s: float = Field(1800, gt=0)
+
+
 class Settings(BaseSettings):
-    """The whole suite's settings; one nested object per source."""
+    """The whole suite's settings; one nested object per source and one for BigQuery."""
 
     model_config = _config("")
 
@@ -267,6 +284,7 @@ class Settings(BaseSettings):
     alert_urls: SecretStr | None = None  # Apprise URLs, comma-separated; each may hold a token
     pii_key: SecretStr = SecretStr("sandbox-only-key")
 
+    bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     ga4: Ga4Settings = Field(default_factory=Ga4Settings)
     backend: BackendSettings = Field(default_factory=BackendSettings)
     stripe: StripeSettings = Field(default_factory=StripeSettings)
@@ -316,9 +334,11 @@ class Settings(BaseSettings):
 
     def check(self) -> None:
         """Raise SettingsError for what pydantic cannot see: live without variables, live data under the sandbox's
-        public hashing key, live and simulated data together."""
+        public hashing key, live and simulated data together, a warehouse that is not whole."""
+        if self.warehouse == "bigquery" and not self.bigquery.project:
+            raise SettingsError("WAREHOUSE=bigquery needs BIGQUERY_PROJECT")
         if self.warehouse == "bigquery":
-            raise SettingsError("WAREHOUSE=bigquery is not built yet: raw data would still go to DuckDB")
+            raise SettingsError("WAREHOUSE=bigquery is not built yet: dbt's models would still go to DuckDB")
         by_mode = {mode: [name for name in SOURCES if self.source(name).mode is mode] for mode in Mode}
         live, simulated = by_mode[Mode.LIVE], by_mode[Mode.SANDBOX]
         if live and self.pii_key.get_secret_value() == "sandbox-only-key":
@@ -352,13 +372,13 @@ def load_settings() -> Settings:
     except UnicodeDecodeError:
         raise SettingsError(f"{Settings.model_config.get('env_file')}: is not UTF-8 text") from None
     except (ValidationError, UnreadableSettings):
-        kinds: tuple[type[BaseSettings], ...] = (*SourceSettings.__subclasses__(), Settings)
+        kinds: tuple[type[BaseSettings], ...] = (*SourceSettings.__subclasses__(), BigQuerySettings, Settings)
         raise SettingsError("\n".join(line for kind in kinds for line in _wrong(kind))) from None
 
 
 def _wrong(kind: type[BaseSettings]) -> list[str]:
-    # Sources are read by themselves: the first wrong one must not hide the others.
-    unread: dict[str, Any] = {name: _unread(name) for name in SOURCES} if kind is Settings else {}
+    # Nested ones are read by themselves: the first wrong one must not hide the others.
+    unread: dict[str, Any] = {name: _unread(name) for name in (*SOURCES, "bigquery")} if kind is Settings else {}
     try:
         kind(**unread)
     except ValidationError as error:
@@ -372,7 +392,7 @@ def _wrong(kind: type[BaseSettings]) -> list[str]:
     return []
 
 
-def _unread(name: str) -> SourceSettings:
+def _unread(name: str) -> BaseSettings:
     kind: Any = Settings.model_fields[name].annotation
-    found: SourceSettings = kind.model_construct()
+    found: BaseSettings = kind.model_construct()
     return found

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from dreamclass_intel.clock import Clock
-from dreamclass_intel.contracts import Grain, Table
+from dreamclass_intel.contracts import Grain, Table, describe
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import DAY, DEFINITIONS, Days
 from dreamclass_intel.records import Extract, empty
@@ -30,16 +30,12 @@ SNAPSHOT_PATIENCE = dt.timedelta(hours=48)
 
 def column_schema(table: Table) -> dg.TableSchema:
     """The contract as Dagster shows it, units and PII handling included."""
-
-    def describe(text: str, unit: str | None, pii: str | None) -> str:
-        return text + (f" [{unit}]" if unit else "") + (f" (personal data: {pii})" if pii else "")
-
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 c.name,
                 c.type.value,
-                describe(c.description, c.unit, c.pii),
+                describe(c),
                 dg.TableColumnConstraints(nullable=c.name not in table.required, unique=table.row_key == (c.name,)),
             )
             for c in table.stored_columns

@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: settings of a throw-away project, a running sandbox, a warehouse, runs."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from dreamclass_intel.sandbox.servers.server import build_site, running
 from dreamclass_intel.sandbox.servers.site import Site
 from dreamclass_intel.settings import load_settings
+from dreamclass_intel_tests import bigquery_emulator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
@@ -63,6 +65,27 @@ def sandbox(_sandbox: str, site: Site, settings_env: Callable[..., None]) -> str
     """A running sandbox of 14 weeks that this test's settings point to; yields its base URL."""
     settings_env(SANDBOX_URL=_sandbox)
     return _sandbox
+
+
+@pytest.fixture(scope="session")
+def bigquery_endpoint() -> Iterator[str]:
+    """A running BigQuery emulator's base URL."""
+    with bigquery_emulator.serving() as url:
+        yield url
+
+
+_projects = itertools.count()
+
+
+@pytest.fixture(params=["duckdb", "bigquery"])
+def either_warehouse(request: pytest.FixtureRequest, settings_env: Callable[..., None]) -> str:
+    """This test runs once on each warehouse, both empty; yields its name."""
+    kind: str = request.param
+    if kind == "bigquery":
+        endpoint = request.getfixturevalue("bigquery_endpoint")
+        project = f"project-{next(_projects)}"
+        settings_env(WAREHOUSE=kind, BIGQUERY_PROJECT=project, BIGQUERY_API_ENDPOINT=endpoint, BIGQUERY_RETRY_S=5)
+    return kind
 
 
 Materialise = Callable[..., dg.ExecuteInProcessResult]

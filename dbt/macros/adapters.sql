@@ -99,5 +99,5 @@ cross join unnest(cast(json_extract({{ document }}, '$.{{ path }}') as json[])) 
 
 {# The newest partition key of a table. Partition keys are ISO dates as text, so the greatest is the newest. #}
 {% macro newest_partition(relation) -%}
-(select max(_partition) from {{ relation }})
+(select max(_load_partition) from {{ relation }})
 {%- endmacro %}

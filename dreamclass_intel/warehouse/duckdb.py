@@ -1,8 +1,7 @@
 """The embedded warehouse: one DuckDB file, short connections, one transaction per write."""
 
 import datetime as dt
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from dreamclass_intel.contracts import (
     RUN_ID,
     SYSTEM_COLUMNS,
     Column,
-    ContractError,
     Rejected,
     Table,
     Type,
@@ -27,7 +25,9 @@ from dreamclass_intel.contracts import (
     quote,
 )
 from dreamclass_intel.records import Extract
-from dreamclass_intel.warehouse.protocol import Audit, Spool, WriteResult
+from dreamclass_intel.warehouse.content import duckdb_hash
+from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
+from dreamclass_intel.warehouse.spool import Spool, conflict, quarantine_batch, schema_difference, type_problems
 
 SQL_TYPE: dict[Type, str] = {
     Type.STRING: "VARCHAR",
@@ -99,25 +99,30 @@ class DuckDBWarehouse:
                 raise
             return result
 
+    def name(self, address: str) -> str:
+        """See `Warehouse.name`."""
+        return ".".join(map(quote, address.split(".")))
+
+    def within(self, column: str) -> str:
+        """See `Warehouse.within`."""
+        return f"{column} IN (SELECT unnest(?))"
+
+    def exists(self, table: Table) -> bool:
+        """See `Warehouse.exists`."""
+        with self.connect() as con:
+            return bool(_stored_types(con, table))
+
     def content_hash(self, table: Table) -> str:
         """Hash of the stored rows and their partitions, blind to order, load time and run."""
         rows = self.read(f"SELECT {ROW_HASH.name} || {PARTITION.name} AS h FROM {sql_name(table)} ORDER BY h")
-        digest = hashlib.sha256()
-        for chunk in rows.column("h").chunks:
-            for value in chunk:
-                digest.update(value.as_py().encode())
-        return digest.hexdigest()
+        return digest(value.as_py() for chunk in rows.column("h").chunks for value in chunk)
 
     def audit(self, table: Table) -> Audit:
         """See `Warehouse.audit`."""
         with self.connect() as con:
             _ensure(con, QUARANTINE)
             stored = _stored_types(con, table)
-            wanted = {c.name: SQL_TYPE[c.type] for c in table.stored_columns}
-            problems = [
-                f"column {n} is {stored.get(n, 'missing')}, not {t}" for n, t in wanted.items() if stored.get(n) != t
-            ]
-            problems += [f"column {n} is not declared" for n in sorted(set(stored) - set(wanted))]
+            problems = type_problems(stored, {c.name: SQL_TYPE[c.type] for c in table.stored_columns})
             if problems:
                 return Audit(0, tuple(problems), 0)
             name = sql_name(table)
@@ -132,7 +137,7 @@ class DuckDBWarehouse:
             ).fetchall()
             problems += [f"key stored twice: {', '.join(map(str, row))}" for row in twice]
             altered = con.execute(
-                f"SELECT {key} FROM {name} WHERE {quote(ROW_HASH.name)} != {_content(table)} LIMIT 3"
+                f"SELECT {key} FROM {name} WHERE {quote(ROW_HASH.name)} != {duckdb_hash(table)} LIMIT 3"
             ).fetchall()
             problems += [f"row altered since it was loaded: {', '.join(map(str, row))}" for row in altered]
             (refused,) = con.execute(
@@ -149,10 +154,11 @@ class DuckDBWarehouse:
         run_id: str,
     ) -> WriteResult:
         loaded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        replaced = spool.replaces(partitions)
         columns = ", ".join(quote(c.name) for c in table.data_columns)
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, {_content(table)} AS "
-            f"{quote(ROW_HASH.name)}, row_number() OVER () AS position FROM read_parquet(?)",
+            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, "
+            f"{duckdb_hash(table)} AS {quote(ROW_HASH.name)}, row_number() OVER () AS position FROM read_parquet(?)",
             [str(spool.path)],
         )
         key = ", ".join(quote(name) for name in table.row_key)
@@ -175,33 +181,19 @@ class DuckDBWarehouse:
                 f"stored.{quote(PARTITION.name)}) FROM {sql_name(table)} AS stored WHERE {same}"
             )
             con.execute(f"DELETE FROM {sql_name(table)} AS stored USING chosen WHERE {same}")
-        elif partitions is None:
+        elif replaced is None:
             con.execute(f"DELETE FROM {sql_name(table)}")
         else:
-            if table.write is Write.SNAPSHOT:
-                # Taken in a ranged run it belongs to the day its rows name; other days keep theirs.
-                found = con.execute(f"SELECT DISTINCT {quote(PARTITION.name)} FROM chosen").fetchall()
-                taken = {day for (day,) in found} | {r.partition for r in spool.rejected}
-                partitions = sorted(taken) or [max(partitions)]
             con.execute(
                 f"DELETE FROM {sql_name(table)} WHERE {quote(PARTITION.name)} IN (SELECT unnest(?))",
-                [list(partitions)],
+                [replaced],
             )
         stored = ", ".join(quote(c.name) for c in table.stored_columns)
         values = ", ".join("?" if c in (LOADED_AT, RUN_ID) else quote(c.name) for c in table.stored_columns)
         con.execute(f"INSERT INTO {sql_name(table)} ({stored}) SELECT {values} FROM chosen", [loaded_at, run_id])
-        _quarantine(con, table, partitions, spool.rejected, loaded_at, run_id)
+        _quarantine(con, table, replaced, spool.rejected, loaded_at, run_id)
         con.execute("DROP TABLE incoming; DROP TABLE chosen")
         return WriteResult(rows=kept, duplicates=spool.rows - kept, rejected=len(spool.rejected))
-
-
-def _content(table: Table) -> str:
-    """SQL of a row's hash over its own columns."""
-    return _hash_of({c.name for c in table.data_columns})
-
-
-def _hash_of(columns: Iterable[str]) -> str:
-    return f"md5(CAST(row({', '.join(quote(name) for name in sorted(columns))}) AS VARCHAR))"
 
 
 def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
@@ -217,31 +209,9 @@ def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
         con.execute(_ddl(table))
         return
-    wanted = {c.name: SQL_TYPE[c.type] for c in table.stored_columns}
-    changed = [f"{n} {existing[n]} -> {t}" for n, t in wanted.items() if n in existing and existing[n] != t]
-    gone = sorted(set(existing) - set(wanted))
-    if changed or gone:
-        raise ContractError(
-            f"{table.address}: stored columns differ from the contract (changed: {changed}, gone: {gone}). "
-            f"Drop it with: DROP TABLE {sql_name(table)}; then materialise its partitions again"
-        )
-    new = {n: t for n, t in wanted.items() if n not in existing}
-    if not new:
-        return
-    # Rows that were sound under the old columns are sound under the new; altered ones stay recognisable.
-    system = {c.name for c in SYSTEM_COLUMNS}
-    con.execute("BEGIN")
-    try:
-        for name, sql_type in new.items():
-            con.execute(f"ALTER TABLE {sql_name(table)} ADD COLUMN {quote(name)} {sql_type}")
-        con.execute(
-            f"UPDATE {sql_name(table)} SET {quote(ROW_HASH.name)} = {_content(table)} "
-            f"WHERE {quote(ROW_HASH.name)} = {_hash_of(set(existing) - system)}"
-        )
-        con.execute("COMMIT")
-    except BaseException:
-        con.execute("ROLLBACK")
-        raise
+    new = schema_difference(table, sql_name(table), existing, {c.name: SQL_TYPE[c.type] for c in table.stored_columns})
+    for name, sql_type in new.items():
+        con.execute(f"ALTER TABLE {sql_name(table)} ADD COLUMN {quote(name)} {sql_type}")
 
 
 def _ddl(table: Table) -> str:
@@ -261,8 +231,7 @@ def _refuse_conflicts(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         f"HAVING count(DISTINCT {quote(ROW_HASH.name)} || {quote(PARTITION.name)}) > 1 ORDER BY ALL LIMIT 3"
     ).fetchall()
     if bad:
-        shown = "; ".join(", ".join(f"{k}={v}" for k, v in zip(table.row_key, row, strict=False)) for row in bad)
-        raise ContractError(f"{table.address}: different rows share the key ({shown})")
+        raise conflict(table, bad)
 
 
 def _quarantine(
@@ -279,19 +248,17 @@ def _quarantine(
         con.execute(f"DELETE FROM {target} WHERE table_name = ?", [table.address])
     else:
         con.execute(
-            f"DELETE FROM {target} WHERE table_name = ? AND _partition IN (SELECT unnest(?))",
+            f"DELETE FROM {target} WHERE table_name = ? AND {PARTITION.name} IN (SELECT unnest(?))",
             [table.address, list(partitions)],
         )
-    for item in rejected:
-        digest = hashlib.md5(  # a name for the row, not a secret
-            f"{item.table}|{item.partition}|{item.reason}|{item.record}".encode(), usedforsecurity=False
-        ).hexdigest()
-        con.execute(f"DELETE FROM {target} WHERE table_name = ? AND record_hash = ?", [item.table, digest])
-        con.execute(
-            f"INSERT INTO {target} BY NAME SELECT ? AS table_name, ? AS reason, ? AS field, ? AS origin, "
-            "?::JSON AS record, ? AS record_hash, ? AS _partition, ? AS _loaded_at, ? AS _run_id, ? AS _row_hash",
-            [
-                *(item.table, item.reason, item.field, item.origin, item.record, digest),
-                *(item.partition, loaded_at, run_id, digest),
-            ],
-        )
+    if not rejected:
+        return
+    con.register("refused", pa.Table.from_batches([quarantine_batch(rejected)]))
+    same = " AND ".join(f"stored.{quote(k)} = refused.{quote(k)}" for k in QUARANTINE.key)
+    con.execute(f"DELETE FROM {target} AS stored USING refused WHERE {same}")
+    con.execute(
+        f"INSERT INTO {target} BY NAME SELECT *, ? AS {LOADED_AT.name}, ? AS {RUN_ID.name}, "
+        f"{duckdb_hash(QUARANTINE)} AS {ROW_HASH.name} FROM refused",
+        [loaded_at, run_id],
+    )
+    con.unregister("refused")

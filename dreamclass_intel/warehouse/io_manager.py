@@ -1,6 +1,8 @@
 """The range-aware IO manager: assets return Arrow or an `Extract`, partitions are replaced atomically."""
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -8,12 +10,20 @@ import pandas as pd
 import pyarrow as pa
 
 from dreamclass_intel import catalog
-from dreamclass_intel.contracts import ContractError, Grain, Table, quote
+from dreamclass_intel.contracts import PARTITION, ContractError, Grain, Table
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.records import Extract, conform
-from dreamclass_intel.settings import load_settings
+from dreamclass_intel.settings import BigQuerySettings, load_settings
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 from dreamclass_intel.warehouse.protocol import Warehouse
+
+
+@cache
+def _bigquery(settings: BigQuerySettings, spool: Path) -> Warehouse:
+    # Its client takes seconds to import and a moment to find credentials: once a process, and never for DuckDB.
+    from dreamclass_intel.warehouse.bigquery import BigQueryWarehouse
+
+    return BigQueryWarehouse(settings, spool)
 
 
 class WarehouseResource(dg.ConfigurableResource):
@@ -22,17 +32,27 @@ class WarehouseResource(dg.ConfigurableResource):
     def backend(self) -> Warehouse:
         """The backend that WAREHOUSE names."""
         settings = load_settings()
+        if settings.warehouse == "bigquery":
+            return _bigquery(settings.bigquery, settings.state_dir / "spool")
         return DuckDBWarehouse(settings.database, memory_limit=settings.duckdb_memory_limit)
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run a query with bound `?` parameters."""
         return self.backend().read(query, parameters)
 
+    def name(self, address: str) -> str:
+        """`schema.table` as the warehouse's SQL calls it."""
+        return self.backend().name(address)
+
+    def within(self, column: str) -> str:
+        """The condition that a column is in a list bound as one `?`."""
+        return self.backend().within(column)
+
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
     """Stores an asset's output in its declared table and loads it back.
 
-    Output: `Extract` (rows carry `_partition`), or an Arrow table / pandas frame for one partition or an
+    Output: `Extract` (rows carry `_load_partition`), or an Arrow table / pandas frame for one partition or an
     unpartitioned table. Input: `pa.Table` or `pd.DataFrame` by annotation, restricted to the partitions that
     the mapping names.
     """
@@ -65,15 +85,15 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the stored rows back."""
         table = catalog.table(".".join(context.asset_key.path))
-        query = f"SELECT * FROM {quote(table.schema)}.{quote(table.name)}"
         backend = self.warehouse.backend()
         backend.ensure([table])
+        query = f"SELECT * FROM {backend.name(table.address)}"
         if context.has_asset_partitions and table.grain is not Grain.NONE:
-            found = backend.read(
-                f"{query} WHERE _partition IN (SELECT unnest(?))", [list(context.asset_partition_keys)]
-            )
+            keys = list(context.asset_partition_keys)
+            found = backend.read(f"{query} WHERE {backend.within(PARTITION.name)}", [keys])
         else:
             found = backend.read(query)
+        found = found.select([c.name for c in table.stored_columns])  # BigQuery's has its partitioning day besides
         return found.to_pandas() if context.dagster_type.typing_type is pd.DataFrame else found
 
 
@@ -84,9 +104,9 @@ def _extract(table: Table, obj: Any, partitions: list[str] | None) -> Extract:
         obj = pa.Table.from_pandas(obj, preserve_index=False)
     if not isinstance(obj, pa.Table):
         raise TypeError(f"{table.address}: an asset returns an Extract, a pa.Table or a DataFrame, not {type(obj)}")
-    if "_partition" not in obj.column_names:
+    if PARTITION.name not in obj.column_names:
         if partitions is not None and len(partitions) > 1:
-            raise TypeError(f"{table.address}: rows of a range need a _partition column")
+            raise TypeError(f"{table.address}: rows of a range need a {PARTITION.name} column")
         conformed = conform(table, obj, partitions[0] if partitions else "all")
     else:
         conformed = conform(table, obj)

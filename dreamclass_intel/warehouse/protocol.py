@@ -1,18 +1,13 @@
 """What a warehouse can do for the suite. Backends implement exactly this."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from dreamclass_intel.contracts import ContractError, Rejected, Table
+from dreamclass_intel.contracts import Table
 from dreamclass_intel.records import Extract
 
 
@@ -43,7 +38,22 @@ class Warehouse(Protocol):
         ...
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Run a query with bound `?` parameters."""
+        """Run a query with bound `?` parameters; timestamps come as naive UTC.
+
+        Both engines read it: tables by `name`, lists by `within`, no double quotes.
+        """
+        ...
+
+    def name(self, address: str) -> str:
+        """`schema.table` as this warehouse's SQL calls it."""
+        ...
+
+    def within(self, column: str) -> str:
+        """The condition that a column is in a list bound as one `?`."""
+        ...
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table is there, whatever its columns."""
         ...
 
     def ensure(self, tables: Sequence[Table]) -> None:
@@ -59,68 +69,9 @@ class Warehouse(Protocol):
         ...
 
 
-class Spool:
-    """A stream of batches on disk as Parquet, so that slow vendors never hold the warehouse open.
-
-    Checks on the way that every row belongs to a requested partition. A context manager: the file goes with it.
-    """
-
-    def __init__(self, table: Table, data: Extract, partitions: Sequence[str] | None, folder: Path) -> None:
-        self.table, self.data, self.rows = table, data, 0
-        self._allowed = None if partitions is None else set(partitions)
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        self._dir = tempfile.TemporaryDirectory(dir=folder, prefix=f"{os.getpid()}-{table.name}-")
-        self.path = Path(self._dir.name) / "rows.parquet"
-
-    def __enter__(self) -> Self:
-        try:
-            with pq.ParquetWriter(self.path, self.table.arrow_schema, compression="zstd") as writer:
-                for batch in self.data.batches:
-                    self._check(batch)
-                    writer.write_batch(batch)
-                    self.rows += batch.num_rows
-        except BaseException:
-            self._dir.cleanup()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._dir.cleanup()
-
-    @property
-    def rejected(self) -> list[Rejected]:
-        """Refused records, complete once entered."""
-        return self.data.rejected
-
-    def _check(self, batch: pa.RecordBatch) -> None:
-        if batch.schema != self.table.arrow_schema:
-            raise ContractError(f"{self.table.address}: batch schema {batch.schema} is not the contract's")
-        if self._allowed is None:
-            return
-        found = set(batch.column("_partition").unique().to_pylist())
-        if found - self._allowed:
-            raise ContractError(
-                f"{self.table.address}: rows of partitions {sorted(found - self._allowed, key=str)[:5]} in a load of "
-                f"{min(self._allowed)}..{max(self._allowed)}"
-            )
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left."""
-    for left in folder.iterdir():
-        owner = left.name.partition("-")[0]
-        if owner.isdigit() and not _runs(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's, so it lives
-    return True
+def digest(parts: Iterable[str]) -> str:
+    """SHA-256 of texts in their order."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part.encode())
+    return total.hexdigest()

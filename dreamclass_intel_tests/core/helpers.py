@@ -34,6 +34,17 @@ def load(declared: Table, rows: Iterable[dict[str, Any]], day: str) -> Extract:
     return extract(declared, rows, day)
 
 
+def things(*numbers: tuple[str, int | None]) -> list[dict[str, Any]]:
+    """Rows of `raw.things`."""
+    return [{"id": name, "number": number} for name, number in numbers]
+
+
+def dated(declared: Table, *triples: tuple[str, int | None, str]) -> Extract:
+    """An extract of rows, each of its own day."""
+    days = {name: day for name, _, day in triples}
+    return extract(declared, things(*((n, v) for n, v, _ in triples)), lambda r: days[r["id"]])
+
+
 VALUES: dict[Type, Any] = {
     Type.STRING: "text, with 'quotes'",
     Type.INT: 7,

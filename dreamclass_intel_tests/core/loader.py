@@ -18,7 +18,7 @@ THINGS: Table = table()
 def rows(days: list[str], version: int) -> pd.DataFrame:
     """One version of the partitions."""
     keys = [(f"{day} {n}", day) for day in days for n in range(ROWS)]
-    return pd.DataFrame({"id": [k for k, _ in keys], "number": version, "_partition": [day for _, day in keys]})
+    return pd.DataFrame({"id": [k for k, _ in keys], "number": version, "_load_partition": [day for _, day in keys]})
 
 
 def load_versions(path: Path, first: int, pipe: Connection) -> None:

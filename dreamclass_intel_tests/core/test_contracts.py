@@ -66,6 +66,12 @@ def test_hostile_names_are_refused_in_declarations(name):
         table(name=name)
 
 
+@pytest.mark.parametrize("name", ["_partition", "_partitiontime", "_table_x", "__root__", "_change_type"])
+def test_names_that_bigquery_keeps_for_itself_are_refused(name):
+    with pytest.raises(ContractError, match=rf"'{name}' begins as BigQuery's own do"):
+        Column(name, Type.STRING, "x")
+
+
 def test_a_declaration_that_contradicts_itself_is_refused():
     a = Column("a", Type.STRING, "x")
     with pytest.raises(ContractError, match=r"raw\.t: duplicate column"):
@@ -83,10 +89,10 @@ def test_what_follows_from_a_declaration():
     assert declared.data_columns[-2:] == (IS_DELETED, RAW)
     assert declared.stored_columns[-4:] == SYSTEM_COLUMNS
     assert declared.required == {"id", "_is_deleted"}
-    assert declared.row_key == ("id", "_partition")
+    assert declared.row_key == ("id", "_load_partition")
     assert table(Write.UPSERT).row_key == table(Write.REPLACE).row_key == ("id",)
-    assert declared.arrow_schema.names == [*(c.name for c in declared.data_columns), "_partition"]
-    assert [f.name for f in declared.arrow_schema if not f.nullable] == ["id", "_is_deleted", "_partition"]
+    assert declared.arrow_schema.names == [*(c.name for c in declared.data_columns), "_load_partition"]
+    assert [f.name for f in declared.arrow_schema if not f.nullable] == ["id", "_is_deleted", "_load_partition"]
 
 
 def test_every_type_has_an_arrow_type_that_keeps_it():

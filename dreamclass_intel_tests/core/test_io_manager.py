@@ -1,4 +1,4 @@
-"""Real runs over the IO manager: one partition, a range, none; inputs by annotation; what the run then shows."""
+"""Real runs over the IO manager, on either warehouse: one partition, a range, none; what the run then shows."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ FRAME = table(name="frames", grain=Grain.NONE)
 
 
 @pytest.fixture
-def run(settings_env, monkeypatch):
+def run(either_warehouse, monkeypatch):
     """`run([assets], first, last)`: a real run whose tables are those above."""
     declared = {t.address: t for t in (THINGS, WHOLE, COPY, FRAME)}
     monkeypatch.setattr(catalog, "tables", lambda: declared)
@@ -48,7 +48,7 @@ def things(context: dg.AssetExecutionContext) -> Extract:
 @dg.asset(**asset_settings(COPY))
 def copies(things: pa.Table) -> pa.Table:
     assert isinstance(things, pa.Table)
-    return things.select(["id", "number", "text", "_partition"])
+    return things.select(["id", "number", "text", "_load_partition"])
 
 
 @dg.asset(**asset_settings(WHOLE))
@@ -72,8 +72,8 @@ def test_one_partition(run, read):
     assert [partition for partition, _ in shown] == [DAYS[0]]
     expected = {"dagster/partition_row_count": 2, "duplicates_dropped": 1, "quarantined": 0, "requests": 3}
     assert shown[0][1].items() >= expected.items()
-    assert read("SELECT id, _partition FROM raw.things ORDER BY 1") == [
-        {"id": f"{DAYS[0]} {n}", "_partition": DAYS[0]} for n in range(2)
+    assert read("SELECT id, _load_partition FROM raw.things ORDER BY 1") == [
+        {"id": f"{DAYS[0]} {n}", "_load_partition": DAYS[0]} for n in range(2)
     ]
 
 
@@ -83,20 +83,20 @@ def test_a_range_is_one_write_and_one_materialisation_a_partition(run, read):
     assert metadata(result, "things")[0][1]["dagster/partition_row_count"] == 6
     runs = read("SELECT DISTINCT _run_id, _loaded_at FROM raw.things")
     assert [row["_run_id"] for row in runs] == [result.run_id]
-    counts = read("SELECT _partition AS day, count(*) AS n FROM raw.copies GROUP BY 1 ORDER BY 1")
+    counts = read("SELECT _load_partition AS day, count(*) AS n FROM raw.copies GROUP BY 1 ORDER BY 1")
     assert counts == [{"day": day, "n": 2} for day in DAYS[1:4]]
 
 
 def test_an_input_holds_only_the_partitions_of_the_run(run, read):
     run([things], DAYS[0], DAYS[4])
     run([things.to_source_asset(), copies], DAYS[2])
-    assert read("SELECT DISTINCT _partition AS day FROM raw.copies") == [{"day": DAYS[2]}]
+    assert read("SELECT DISTINCT _load_partition AS day FROM raw.copies") == [{"day": DAYS[2]}]
 
 
 def test_an_unpartitioned_table_is_written_and_read_whole(run, read):
     result = run([whole, frames])
     assert metadata(result, "whole")[0][1]["dagster/row_count"] == 2
-    assert read("SELECT id, number, _partition AS p FROM raw.whole ORDER BY id") == [
+    assert read("SELECT id, number, _load_partition AS p FROM raw.whole ORDER BY id") == [
         {"id": "a", "number": 1, "p": "all"},
         {"id": "b", "number": None, "p": "all"},
     ]
@@ -125,9 +125,9 @@ def attempt(run: Any, value: Any, first: str, last: str) -> str:
 def test_what_an_asset_may_not_return_is_said(run, read):
     assert "an asset returns an Extract, a pa.Table or a DataFrame" in attempt(run, lambda: [1], DAYS[0], DAYS[0])
     one = pa.table({"id": ["a"]})
-    assert "rows of a range need a _partition column" in attempt(run, lambda: one, DAYS[0], DAYS[1])
+    assert "rows of a range need a _load_partition column" in attempt(run, lambda: one, DAYS[0], DAYS[1])
     assert "undeclared columns ['x']" in attempt(run, lambda: pa.table({"id": ["a"], "x": [1]}), DAYS[0], DAYS[0])
-    assert read("SELECT count(*) AS n FROM information_schema.tables WHERE table_name = 'things'") == [{"n": 0}]
+    assert not WarehouseResource().backend().exists(THINGS)
 
 
 @pytest.mark.parametrize(("status", "retries"), [(403, 0), (503, 2)])
@@ -151,4 +151,4 @@ def test_a_snapshot_of_a_range_leaves_older_days(run, read, monkeypatch):
 
     run([shots], DAYS[0])
     run([shots], DAYS[0], DAYS[3])
-    assert read("SELECT _partition AS day FROM raw.shots ORDER BY 1") == [{"day": DAYS[0]}, {"day": DAYS[3]}]
+    assert read("SELECT _load_partition AS day FROM raw.shots ORDER BY 1") == [{"day": DAYS[0]}, {"day": DAYS[3]}]

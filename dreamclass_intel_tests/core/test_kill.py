@@ -52,7 +52,7 @@ def test_a_killed_load_leaves_old_or_new_partitions_never_a_mix(tmp_path: Path) 
         interrupted += message[0] == "begin"
         version = message[1] + 1
         found = store.read(
-            "SELECT _partition AS day, count(*) AS n, count(DISTINCT id) AS ids, min(number) AS low, "
+            "SELECT _load_partition AS day, count(*) AS n, count(DISTINCT id) AS ids, min(number) AS low, "
             "max(number) AS high, min(_run_id) AS run, max(_run_id) AS last FROM raw.things GROUP BY 1"
         ).to_pylist()
         for row in found:

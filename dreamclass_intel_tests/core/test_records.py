@@ -244,7 +244,7 @@ def test_a_refused_record_is_kept_as_the_vendor_sent_it():
     data = extract(declared, rows, lambda r: f"2024-01-0{1 if r['id'] == 'a' else 2}", on_bad="quarantine")
     (batch,) = data.batches
     assert batch.column("id").to_pylist() == ["b"]
-    assert batch.column("_partition").to_pylist() == ["2024-01-02"]
+    assert batch.column("_load_partition").to_pylist() == ["2024-01-02"]
     (item,) = data.rejected
     assert json.loads(item.record) == raw
     assert (item.partition, item.origin, item.field) == ("2024-01-01", "GET /things a", "number")
@@ -287,7 +287,7 @@ def test_empty_is_typed():
 def test_conform_casts_orders_and_fills():
     found = conform(table(), pa.table({"text": ["x"], "id": ["a"]}), DAY)
     assert found.schema == table().arrow_schema
-    assert found.to_pylist() == [{"id": "a", "number": None, "text": "x", "_partition": DAY}]
+    assert found.to_pylist() == [{"id": "a", "number": None, "text": "x", "_load_partition": DAY}]
     assert conform(table(), pa.table({"id": ["a"], "number": pa.array([3], pa.int8())}), DAY)["number"].to_pylist() == [
         3
     ]
@@ -302,7 +302,7 @@ def test_conform_refuses_what_does_not_fit():
         conform(table(), pa.table({"id": ["a"], "number": ["many"]}), DAY)
     with pytest.raises(ContractError, match=r"raw\.things\.number: double is not int64"):
         conform(table(), pa.table({"id": ["a"], "number": [1.5]}), DAY)
-    with pytest.raises(ContractError, match=r"required column _partition is missing"):
+    with pytest.raises(ContractError, match=r"required column _load_partition is missing"):
         conform(table(), pa.table({"id": ["a"]}))
 
 

@@ -12,6 +12,7 @@ from dreamclass_intel.settings import (
     PROJECT_DIR,
     SANDBOX_KEY,
     SOURCES,
+    BigQuerySettings,
     CrmSettings,
     Mode,
     Settings,
@@ -23,17 +24,17 @@ from dreamclass_intel.settings import (
 
 CANARY = "canary-4242424242"
 KINDS: dict[str, type[SourceSettings]] = {name: Settings.model_fields[name].annotation for name in SOURCES}
-OWN = [(Settings, f) for f in Settings.model_fields if f not in SOURCES]
-FIELDS = OWN + [(kind, f) for kind in KINDS.values() for f in kind.model_fields]
+OWN = [(Settings, f) for f in Settings.model_fields if f not in (*SOURCES, "bigquery")]
+FIELDS = OWN + [(kind, f) for kind in (BigQuerySettings, *KINDS.values()) for f in kind.model_fields]
 VARIABLES = [variable(kind, field) for kind, field in FIELDS]
 
 
 @pytest.fixture
 def env(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     """Settings under these variables alone: no `.env`, nothing from the machine."""
-    for kind in (Settings, *KINDS.values()):
+    for kind in (Settings, BigQuerySettings, *KINDS.values()):
         monkeypatch.setitem(kind.model_config, "env_file", None)
-    for name in (*VARIABLES, *(s.upper() for s in SOURCES)):
+    for name in (*VARIABLES, "BIGQUERY", *(s.upper() for s in SOURCES)):
         monkeypatch.delenv(name, raising=False)
 
     def use(**variables: object) -> Settings:
@@ -135,6 +136,8 @@ WRONG = {
     "STRIPE_MODE": CANARY,
     "STRIPE_TIMEOUT_S": "-424242",
     "GA4_ROUTE": CANARY,
+    "BIGQUERY_MAXIMUM_GIB_BILLED": CANARY,
+    "BIGQUERY_DATASET_PREFIX": "raw`; DROP",
     "GA4_TIME_ZONE": CANARY,
 }
 
@@ -242,6 +245,13 @@ def test_live_data_need_a_key_of_ones_own(env):
     env(PII_KEY=CANARY).check()
 
 
+def test_bigquery_needs_a_project(env):
+    with pytest.raises(SettingsError, match="WAREHOUSE=bigquery needs BIGQUERY_PROJECT"):
+        env(WAREHOUSE="bigquery").check()
+    with pytest.raises(SettingsError, match="WAREHOUSE=bigquery is not built yet"):
+        env(BIGQUERY_PROJECT="school-1").check()
+
+
 def test_the_example_names_every_variable_and_nothing_else():
     text = (PROJECT_DIR / ".env.example").read_text(encoding="utf-8")
     named = re.findall(r"^# ?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE)
@@ -281,6 +291,11 @@ def test_every_variable_reaches_its_field(env, kind, field):
         "sandbox_scale": "7",
         "sandbox_seed": "8",
         "page_size": "7",
+        "dataset_prefix": "canary_",
+        "storage_api": "True",
+        "maximum_gib_billed": "7",
+        "usd_per_tib": "7",
+        "retry_s": "7",
         "duckdb_memory_limit": "7GB",
         "reporting_time_zone": "Europe/Sofia",
         "time_zone": "Europe/Sofia",
@@ -288,7 +303,8 @@ def test_every_variable_reaches_its_field(env, kind, field):
         "sandbox_url": "http://127.0.0.1:7",
     }.get(field, CANARY)
     settings = env(**{variable(kind, field): value})
-    owner = settings if kind is Settings else next(settings.source(n) for n in SOURCES if KINDS[n] is kind)
+    nested = (settings.bigquery, *map(settings.source, SOURCES))
+    owner = settings if kind is Settings else next(n for n in nested if type(n) is kind)
     found = getattr(owner, field)
     assert found != default
     plain = found.get_secret_value() if hasattr(found, "get_secret_value") else found
@@ -306,8 +322,3 @@ def test_real_and_simulated_sources_never_share_a_state(env, tmp_path):
         env(G2_MODE="off").check()
     (tmp_path / "world").write_text("live")
     load_settings().check()
-
-
-def test_a_warehouse_that_is_not_built_is_refused(env):
-    with pytest.raises(SettingsError, match="WAREHOUSE=bigquery is not built yet"):
-        env(WAREHOUSE="bigquery").check()

@@ -65,7 +65,7 @@ def test_is_the_stored_index_with_its_uncertainty(sandbox, site, read):
     for row in rows:
         run = runs[row["window_start_date"]]
         assert (row["run_id"], row["run_version"], row["model_version"]) == (run.run_id, 1, "v1")
-        assert row["_partition"] == str(row["window_start_date"])
+        assert row["_load_partition"] == str(row["window_start_date"])
         assert row["window_end_date"] == run.window_end.date()
         assert row["lqi"] == Decimal(run.lqi)
         assert abs(row["lqi_recomputed"] - float(run.lqi)) <= 0.0005 + 1e-9
@@ -162,31 +162,31 @@ def test_unknown_weights_leave_only_the_stored_index(edited, world, read):
 
 # --- reconciliation ----------------------------------------------------------------------------------------------
 RUNS, SCORES = "raw.lead_scoring_runs", "raw.lead_scoring_lead_scores"
-ONE_LEAD = f"(SELECT min(score_id) FROM {SCORES} WHERE _partition = '{FIRST}' AND lead_class = 'A')"
+ONE_LEAD = f"(SELECT min(score_id) FROM {SCORES} WHERE _load_partition = '{FIRST}' AND lead_class = 'A')"
 
 
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
         (f"DELETE FROM {SCORES} WHERE score_id = {ONE_LEAD}", "totals_reconcile"),
-        (f"UPDATE {RUNS} SET total_leads = total_leads + 1 WHERE _partition = '{FIRST}'", "totals_reconcile"),
-        (f"UPDATE {RUNS} SET distribution_n = NULL WHERE _partition = '{FIRST}'", "totals_reconcile"),
+        (f"UPDATE {RUNS} SET total_leads = total_leads + 1 WHERE _load_partition = '{FIRST}'", "totals_reconcile"),
+        (f"UPDATE {RUNS} SET distribution_n = NULL WHERE _load_partition = '{FIRST}'", "totals_reconcile"),
         (f"DELETE FROM {SCORES}", "totals_reconcile"),
         (f"UPDATE {SCORES} SET lead_class = 'E' WHERE score_id = {ONE_LEAD}", "classes_match"),
         (f"UPDATE {SCORES} SET lead_class = 'a' WHERE score_id = {ONE_LEAD}", "classes_match"),
         (f"UPDATE {SCORES} SET lead_class = 'B' WHERE score_id = {ONE_LEAD}", "classes_match"),
         (f"INSERT INTO {SCORES} SELECT * FROM {SCORES} WHERE score_id = {ONE_LEAD}", "one_row_per_run_and_lead"),
         (
-            f"INSERT INTO {RUNS} SELECT * REPLACE ('{SECOND}' AS _partition) "
-            f"FROM {RUNS} WHERE _partition = '{FIRST}'",
+            f"INSERT INTO {RUNS} SELECT * REPLACE ('{SECOND}' AS _load_partition) "
+            f"FROM {RUNS} WHERE _load_partition = '{FIRST}'",
             "one_row_per_run_and_lead",
         ),
         (f"UPDATE {SCORES} SET lead_class = 'D' WHERE score_id = {ONE_LEAD}", "stored_lqi_matches"),
-        (f"UPDATE {RUNS} SET lqi = lqi + 0.003 WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
-        (f"UPDATE {RUNS} SET lqi = NULL WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
-        (f"UPDATE core.lqi SET lqi = lqi - 0.003 WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
-        (f"UPDATE core.lqi SET lqi = NULL WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
-        (f"UPDATE core.lqi SET class_b_n = class_b_n + 1 WHERE _partition = '{FIRST}'", "stored_lqi_matches"),
+        (f"UPDATE {RUNS} SET lqi = lqi + 0.003 WHERE _load_partition = '{FIRST}'", "stored_lqi_matches"),
+        (f"UPDATE {RUNS} SET lqi = NULL WHERE _load_partition = '{FIRST}'", "stored_lqi_matches"),
+        (f"UPDATE core.lqi SET lqi = lqi - 0.003 WHERE _load_partition = '{FIRST}'", "stored_lqi_matches"),
+        (f"UPDATE core.lqi SET lqi = NULL WHERE _load_partition = '{FIRST}'", "stored_lqi_matches"),
+        (f"UPDATE core.lqi SET class_b_n = class_b_n + 1 WHERE _load_partition = '{FIRST}'", "stored_lqi_matches"),
     ],
 )  # fmt: skip
 def test_corruption_is_found(stored_once, statement, expected):
@@ -224,7 +224,7 @@ def stored_once(_database, settings_env, tmp_path):
 def test_a_bad_run_that_was_replaced_warns_and_blocks_nothing(stored_once):
     corrupt(
         f"INSERT INTO {RUNS} BY NAME SELECT * REPLACE ('{RESCORED}' AS run_id, 0 AS run_version, total_leads + 1 AS "
-        f"total_leads) FROM {RUNS} WHERE _partition = '{FIRST}' AND status = 'completed'"
+        f"total_leads) FROM {RUNS} WHERE _load_partition = '{FIRST}' AND status = 'completed'"
     )
     found = verdicts()["totals_reconcile"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)

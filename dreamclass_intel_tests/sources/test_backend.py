@@ -67,7 +67,7 @@ def test_events_are_the_worlds(materialise, read, site):
             told.name,
             told.account_id,
         )
-        assert row["_partition"] == told.received_at.date().isoformat()
+        assert row["_load_partition"] == told.received_at.date().isoformat()
         assert row["occurred_at"] == told.occurred_at.replace(tzinfo=None)
         assert row["lateness_s"] == int((row["received_at"] - row["occurred_at"]).total_seconds())
         assert json.loads(row["properties"]) == told.properties
@@ -131,7 +131,7 @@ def test_a_late_event_is_stored_where_it_was_received(materialise, read, setting
     with backend(settings_env, late):
         materialise([assets.backend_events], "2024-02-05")
     (row,) = read(f"SELECT * FROM {EVENTS}")
-    assert row["_partition"] == "2024-02-05"
+    assert row["_load_partition"] == "2024-02-05"
     assert row["lateness_s"] == 16 * 86400 - 1
     assert row["occurred_at"] == dt.datetime.fromisoformat("2024-01-20T10:00:00.500")
 
@@ -158,7 +158,7 @@ def test_impossible_dates_are_quarantined_with_a_reason(materialise, read, setti
     assert stored == ["good"]
     (row,) = refused
     assert reason in row["reason"]
-    assert (row["table_name"], row["_partition"], row["field"]) == (EVENTS, "2024-02-05", "occurred_at")
+    assert (row["table_name"], row["_load_partition"], row["field"]) == (EVENTS, "2024-02-05", "occurred_at")
     assert json.loads(row["record"])["event_id"] == "e"
 
 

@@ -33,7 +33,7 @@ def test_activities_are_the_ledgers_movements(materialise, read, site):
     assert len(rows) == len(truth) > 10
     for row, entry in zip(rows, truth, strict=True):
         assert row["activity_at"] == entry.at.replace(tzinfo=None)
-        assert row["_partition"] == entry.at.date().isoformat()
+        assert row["_load_partition"] == entry.at.date().isoformat()
         assert row["movement_type"] == entry.movement
         assert row["customer_uuid"] == ids.chartmogul_customer_uuid(entry.school_id)
         assert (row["customer_external_id"], row["subscription_external_id"]) == (
@@ -74,7 +74,7 @@ def test_snapshots_hold_every_object(materialise, read, site):
     subscriptions = site.world.subscriptions(site.now)
     customers = read("SELECT * FROM raw.chartmogul_customers")
     assert {c["external_id"] for c in customers} == {s.customer_id for s in subscriptions}
-    assert {c["_partition"] for c in customers} == {NEWEST}
+    assert {c["_load_partition"] for c in customers} == {NEWEST}
     paying = {s.customer_id for s in subscriptions if s.current.mrr_minor}
     assert {c["external_id"] for c in customers if c["mrr_minor"]} == paying
     assert {c["status"] for c in customers if not c["customer_since_at"]} <= {"New_Lead"}

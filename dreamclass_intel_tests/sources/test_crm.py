@@ -63,7 +63,7 @@ def test_deals_and_their_stages_are_the_truth(materialise, read, site):
     companies = {c.company_id: c.school.school_id for c in site.world.crm_companies(site.now)}
     for deal in truth:
         row = rows[deal.deal_id]
-        assert row["_partition"] == max(at for _, at in deal.stages).date().isoformat()
+        assert row["_load_partition"] == max(at for _, at in deal.stages).date().isoformat()
         assert (row["stage_id"], row["pipeline_id"]) == (deal.stages[-1][0], deal.pipeline)
         assert row["amount"] == Decimal(deal.amount_minor) / 100
         assert row["currency"] == deal.currency.upper()
@@ -96,7 +96,7 @@ def test_companies_contacts_and_leads_of_a_week(materialise, read, site):
     assert set(companies) == set(truth)
     for key, company in truth.items():
         row = companies[key]
-        assert row["_partition"] == company.updated_at.date().isoformat()
+        assert row["_load_partition"] == company.updated_at.date().isoformat()
         assert row["created_at"] == millis(company.created_at)
         assert (row["lifecycle_stage"], row["stripe_customer_id"]) == (
             company.lifecycle_stage,
@@ -112,7 +112,7 @@ def test_companies_contacts_and_leads_of_a_week(materialise, read, site):
         assert school[row["company_id"]] == journey.lead.school_id
         assert row["email_domain"] == journey.lead.email.split("@")[1].lower()
         assert len(row["email_hash"]) == 64
-        assert WEEK.holds(row["_partition"])
+        assert WEEK.holds(row["_load_partition"])
     leads = {r["lead_id"]: r for r in read("SELECT * FROM raw.crm_leads WHERE NOT _is_deleted")}
     assert set(leads) == {c["contact_id"] for c in contacts}
     for key, row in leads.items():
@@ -149,8 +149,8 @@ def test_deleted_contacts_become_tombstones_on_the_day_they_went(materialise, re
     day = gone[0]["archivedAt"][:10]
     materialise([assets.crm_contacts, assets.crm_leads], day)
     for table, key in (("contacts", "contact_id"), ("leads", "lead_id")):
-        rows = read(f"SELECT {key} AS id, _partition FROM raw.crm_{table} WHERE _is_deleted")
-        assert rows == [{"id": g["id"], "_partition": day} for g in gone if g["archivedAt"].startswith(day)]
+        rows = read(f"SELECT {key} AS id, _load_partition FROM raw.crm_{table} WHERE _is_deleted")
+        assert rows == [{"id": g["id"], "_load_partition": day} for g in gone if g["archivedAt"].startswith(day)]
 
 
 def test_paging_passes_the_wall_and_a_crowd_modified_at_one_instant(sandbox, site, monkeypatch):
@@ -229,7 +229,7 @@ def test_a_lead_ends_when_merged_or_no_lead_any_more(materialise, read, site):
         materialise([assets.crm_leads], "2024-03-07")
         found = {
             r["lead_id"]: (r["_is_deleted"], r["day"])
-            for r in read("SELECT lead_id, _is_deleted, _partition AS day FROM raw.crm_leads")
+            for r in read("SELECT lead_id, _is_deleted, _load_partition AS day FROM raw.crm_leads")
         }
         before = content_hash("raw.crm_leads")
         materialise([assets.crm_leads], "2024-03-06", "2024-03-07")
@@ -276,14 +276,14 @@ def test_a_deal_that_moves_on_keeps_one_row_and_its_whole_history(materialise, r
     with changed_store(site, move):
         materialise(pair, "2024-04-06")
         materialise(pair, created)  # again: the deal is no longer among that day's
-    rows = read("SELECT stage_id, _partition FROM raw.crm_deals WHERE deal_id = ?", moved)
-    assert rows == [{"stage_id": "contractsent", "_partition": "2024-04-06"}]
+    rows = read("SELECT stage_id, _load_partition FROM raw.crm_deals WHERE deal_id = ?", moved)
+    assert rows == [{"stage_id": "contractsent", "_load_partition": "2024-04-06"}]
     history = read(
-        "SELECT to_stage, _partition FROM raw.crm_stage_history WHERE deal_id = ? ORDER BY changed_at", moved
+        "SELECT to_stage, _load_partition FROM raw.crm_stage_history WHERE deal_id = ? ORDER BY changed_at", moved
     )
     assert history == [
-        {"to_stage": "appointmentscheduled", "_partition": created},
-        {"to_stage": "contractsent", "_partition": "2024-04-06"},
+        {"to_stage": "appointmentscheduled", "_load_partition": created},
+        {"to_stage": "contractsent", "_load_partition": "2024-04-06"},
     ]
 
 
@@ -295,7 +295,7 @@ def test_snapshots_of_pipelines_and_owners(materialise, read):
         ("closedwon", 1.0, True, True),
         ("closedlost", 0.0, True, False),
     ]
-    assert {s["_partition"] for s in stages} == {NEWEST}
+    assert {s["_load_partition"] for s in stages} == {NEWEST}
     assert len(read("SELECT * FROM raw.crm_owners")) == 4
     refused = materialise([assets.crm_owners], "2024-03-01", raise_on_error=False)
     assert "snapshot" in failure(refused)

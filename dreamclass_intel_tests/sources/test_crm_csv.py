@@ -223,14 +223,14 @@ def test_the_folder_route_loads_days_in_any_order_and_leaves_other_tables_typed(
     settings_env(CRM_CSV_DIR=folder, PII_KEY="k")
     every = [assets.crm_deals, assets.crm_stage_history, assets.crm_companies]
     materialise(every, "2024-01-01", "2024-01-05")
-    rows = read("SELECT deal_id, amount, stage_id, owner_id, _partition FROM raw.crm_deals ORDER BY deal_id")
-    assert [(r["deal_id"], r["amount"], r["stage_id"], r["_partition"]) for r in rows] == [
+    rows = read("SELECT deal_id, amount, stage_id, owner_id, _load_partition FROM raw.crm_deals ORDER BY deal_id")
+    assert [(r["deal_id"], r["amount"], r["stage_id"], r["_load_partition"]) for r in rows] == [
         ("1", Decimal(7), "won", "2024-01-04"),
         ("2", Decimal(6), "new", "2024-01-03"),
     ]
     assert rows[0]["owner_id"].startswith("owner_") and rows[1]["owner_id"] is None
-    refused = read("SELECT reason, field, origin, _partition, record FROM raw.quarantine")
-    assert [(q["reason"], q["field"], q["origin"], q["_partition"]) for q in refused] == [
+    refused = read("SELECT reason, field, origin, _load_partition, record FROM raw.quarantine")
+    assert [(q["reason"], q["field"], q["origin"], q["_load_partition"]) for q in refused] == [
         ("amount: 'x' is no number with a decimal point", "amount", "b.csv row 3", "2024-01-03")
     ]
     assert "Ann" not in str(read("SELECT * FROM raw.crm_deals")) + str(refused)
@@ -437,7 +437,7 @@ def test_order_by_decides_between_versions_and_joined_columns_make_an_id(tmp_pat
     )
     rows, refused, _ = loaded(put(tmp_path / "csv", "l.csv", text, mapping))
     assert refused == []
-    shown = [(r["lead_id"], r["lead_source"], r["is_converted"], r["medium"], r["_partition"]) for r in rows]
+    shown = [(r["lead_id"], r["lead_source"], r["is_converted"], r["medium"], r["_load_partition"]) for r in rows]
     assert shown == [
         ("N-1", "fair", True, "fair", "2024-01-03"),
         ("S-1", "ad", None, "fair", "2024-01-03"),
@@ -474,7 +474,7 @@ def test_a_pipedrive_export_in_the_users_zone_and_language(tmp_path):
     assert [(r["deal_id"], r["is_closed"], r["is_won"]) for r in rows] == [
         ("11", True, True), ("12", True, False), ("13", False, False),
     ]  # fmt: skip
-    assert str(rows[1]["closed_at"]) == "2024-01-08 23:00:00" and rows[1]["_partition"] == "2024-01-08"
+    assert str(rows[1]["closed_at"]) == "2024-01-08 23:00:00" and rows[1]["_load_partition"] == "2024-01-08"
     assert rows[2]["closed_at"] is None and rows[2]["amount"] is None
     assert [(r.field, "values.is_closed" in r.reason) for r in refused] == [("is_closed", True)]
     assert rows[0]["owner_id"] == rows[1]["owner_id"] and "Ann" not in str(rows)

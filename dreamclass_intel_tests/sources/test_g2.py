@@ -37,7 +37,7 @@ def test_rows_are_the_worlds_signals(materialise, read, site):
         assert row["provider"] == told.provider
         assert row["last_seen_at"] == told.last_seen_at.replace(tzinfo=None)
         assert row["compared_product_name"] == told.competitor
-        assert row["_partition"] == told.day.isoformat()
+        assert row["_load_partition"] == told.day.isoformat()
         assert row["subject_product_id"]
     assert {r["signal_type"] for r in rows} >= {"profile", "category", "comparison", "pricing", "alternatives"}
 

@@ -57,8 +57,8 @@ def test_events_are_the_worlds(materialise, read, site):
     assert stored(read) == wanted
     assert sum(wanted.values()) > 300
     assert metadata(result)["shards"] == 3
-    dates = read(f"SELECT DISTINCT event_date, _partition, source_table FROM {EVENTS} ORDER BY 1")
-    assert [(r["_partition"], r["source_table"]) for r in dates] == [
+    dates = read(f"SELECT DISTINCT event_date, _load_partition, source_table FROM {EVENTS} ORDER BY 1")
+    assert [(r["_load_partition"], r["source_table"]) for r in dates] == [
         (d.isoformat(), f"events_{d:%Y%m%d}") for d in DAYS
     ]
     # The date is the property's: two hours of the UTC day before belong to it.
@@ -390,8 +390,8 @@ def test_rows_without_what_a_row_needs_are_quarantined(materialise, read, folder
     folder("events_20240205.jsonl.gz", event(), nameless, undated)
     materialise([assets.ga4_events], FIRST)
     assert len(read(f"SELECT 1 FROM {EVENTS}")) == 1
-    refused = read("SELECT reason, field, origin, _partition FROM raw.quarantine ORDER BY reason")
-    assert [(r["field"], r["origin"], r["_partition"]) for r in refused] == [
+    refused = read("SELECT reason, field, origin, _load_partition FROM raw.quarantine ORDER BY reason")
+    assert [(r["field"], r["origin"], r["_load_partition"]) for r in refused] == [
         ("event_date", "events_20240205", FIRST),
         ("event_name", "events_20240205", FIRST),
     ]
@@ -599,7 +599,7 @@ def test_an_other_row_without_a_date_is_set_aside(materialise, read, site):
         {"n": 3, "l": True}
     ]
     (refused,) = read("SELECT * FROM raw.quarantine")
-    assert (refused["field"], refused["_partition"]) == ("report_date", LAST)
+    assert (refused["field"], refused["_load_partition"]) == ("report_date", LAST)
     assert json.loads(refused["record"])["event_count"] == "1"
 
 

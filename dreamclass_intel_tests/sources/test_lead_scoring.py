@@ -68,7 +68,7 @@ def test_stores_what_the_scoring_knows(sandbox, site, read):
     assert len(runs) >= 6
     for run in runs:
         row = stored[run.run_id]
-        assert row["_partition"] == run.window_start.date().isoformat()
+        assert row["_load_partition"] == run.window_start.date().isoformat()
         assert row["lqi"] == Decimal(run.lqi)
         assert row["window_start_at"] == run.window_start.replace(tzinfo=None)
         assert row["window_days"] == 14
@@ -81,7 +81,7 @@ def test_stores_what_the_scoring_knows(sandbox, site, read):
     for run, score in scores:
         row = found[score.id]
         assert (row["run_id"], row["lead_id"]) == (run.run_id, score.lead_id)
-        assert row["_partition"] == run.window_start.date().isoformat()
+        assert row["_load_partition"] == run.window_start.date().isoformat()
         assert (row["lead_class"], row["score"]) == (score.lead_class, Decimal(score.score))
         assert (row["source"], row["medium"], row["campaign"]) == (score.source, score.medium, score.campaign)
         assert row["scored_at"] == score.scored_at.replace(tzinfo=None)
@@ -106,7 +106,9 @@ def test_a_range_is_the_sum_of_its_windows_and_repeats_itself(sandbox, read):
     for key in ("2024-01-29", FIRST, "2024-01-15"):
         windows.load(BOTH, key)
     assert hashes() == ranged
-    assert {r["_partition"] for r in read("SELECT DISTINCT _partition FROM raw.lead_scoring_lead_scores")} == {
+    assert {
+        r["_load_partition"] for r in read("SELECT DISTINCT _load_partition FROM raw.lead_scoring_lead_scores")
+    } == {
         FIRST,
         "2024-01-15",
         "2024-01-29",
@@ -166,7 +168,7 @@ def test_a_run_off_the_grid_is_quarantined_with_its_reason(
     assert len(read("SELECT run_id FROM raw.lead_scoring_runs")) == 2
     (refused,) = read("SELECT * FROM raw.quarantine")
     assert words in refused["reason"]
-    assert (refused["field"], refused["_partition"]) == (field, "2024-01-15")
+    assert (refused["field"], refused["_load_partition"]) == (field, "2024-01-15")
     assert json.loads(refused["record"])["run_id"] == odd.run_id
     (event, *_) = result.asset_materializations_for_node("raw__lead_scoring_lead_scores")
     assert event.metadata["runs_quarantined"].value == 1

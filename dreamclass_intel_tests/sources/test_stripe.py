@@ -174,7 +174,7 @@ def test_an_erased_customer_stays_with_its_last_state(loaded, read, site):
 def test_events_of_the_last_30_days(loaded, read):
     row = read(
         "SELECT count(*) AS n, count(DISTINCT event_id) AS ids, min(created_at) AS first, "
-        "count(*) FILTER (strftime(created_at, '%Y-%m-%d') <> _partition) AS misdated FROM raw.stripe_events"
+        "count(*) FILTER (strftime(created_at, '%Y-%m-%d') <> _load_partition) AS misdated FROM raw.stripe_events"
     )[0]
     assert row["n"] == row["ids"] > 100
     assert row["first"].date() == dt.date(2024, 3, 9)
@@ -348,7 +348,7 @@ def test_the_first_partition_holds_what_is_older(materialise, read, settings_env
         materialise([assets.stripe_subscriptions], "2024-03-10", "2024-03-12")
         assert read("SELECT * FROM raw.stripe_subscriptions") == []
         materialise([assets.stripe_subscriptions], OLDEST, "2024-03-12")
-    row = read("SELECT customer_id, created_at, _partition AS day, _raw AS raw FROM raw.stripe_subscriptions")[0]
+    row = read("SELECT customer_id, created_at, _load_partition AS day, _raw AS raw FROM raw.stripe_subscriptions")[0]
     assert (row["customer_id"], row["created_at"].year, row["day"]) == ("cus_1", 2021, OLDEST)
     assert json.loads(row["raw"])["invented_later"] == {"deep": ["[e-mail]@b.org"]}
 

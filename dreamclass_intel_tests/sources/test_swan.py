@@ -38,7 +38,7 @@ def test_visits_are_the_worlds(materialise, read, site):
         assert row["company_id"] == ids.swan_company_id(visit.school.school_id)
         assert row["company_domain"] == view(visit.school, "swan").domain
         assert row["seen_at"] == visit.seen_at.replace(tzinfo=None)
-        assert row["_partition"] == visit.seen_at.date().isoformat()
+        assert row["_load_partition"] == visit.seen_at.date().isoformat()
         assert row["ga_client_id"] == visit.session.client_id
         assert (row["pageviews"], row["duration_s"]) == (visit.pageviews, visit.duration_s)
         assert (row["confidence"], row["intent_signal"]) == (visit.confidence, visit.intent_signal)
@@ -59,7 +59,7 @@ def test_companies_sum_up_their_visits(materialise, read, site):
         assert row["first_seen_at"] == min(v.seen_at for v in visits).replace(tzinfo=None)
         assert row["last_seen_at"] == max(v.seen_at for v in visits).replace(tzinfo=None)
         assert row["updated_at"] >= row["last_seen_at"]
-        assert row["_partition"] == row["updated_at"].date().isoformat()
+        assert row["_load_partition"] == row["updated_at"].date().isoformat()
         assert (row["employee_count"] is None) == (row["enriched_at"] is None)
         assert isinstance(json.loads(row["tech_stack"]), list)
 

@@ -14,9 +14,12 @@ ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
 def _stored(warehouse: WarehouseResource, query: str) -> list[dict[str, Any]]:
+    """Rows of a query over `{records}`, `{companies}`, `{xref}` and `{history}`."""
     backend = warehouse.backend()
     backend.ensure(list(TABLES))
-    rows: list[dict[str, Any]] = backend.read(query).to_pylist()
+    addresses = {"companies": COMPANIES.address, "xref": XREF.address, "history": ID_HISTORY.address}
+    names = {key: backend.name(address) for key, address in {**addresses, "records": store.RECORDS}.items()}
+    rows: list[dict[str, Any]] = backend.read(query.format(**names)).to_pylist()
     return rows
 
 
@@ -40,15 +43,15 @@ def every_record_once(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Input and cross-reference, both ways."""
     rows = _stored(
         warehouse,
-        f"""
-        WITH newest AS (SELECT max(event_date) AS day FROM {ID_HISTORY.address} WHERE entity = 'generation'),
+        """
+        WITH newest AS (SELECT max(event_date) AS day FROM {history} WHERE entity = 'generation'),
         input AS (
             SELECT source_system, source_record_id, min(observed_at) AS observed_at
-            FROM {store.RECORDS} GROUP BY source_system, source_record_id
+            FROM {records} GROUP BY source_system, source_record_id
         ),
         stored AS (
             SELECT source_system, source_record_id, count(*) AS n
-            FROM {XREF.address} GROUP BY source_system, source_record_id
+            FROM {xref} GROUP BY source_system, source_record_id
         )
         SELECT coalesce(input.source_system, stored.source_system) AS source_system,
             coalesce(input.source_record_id, stored.source_record_id) AS source_record_id,
@@ -81,12 +84,11 @@ def every_record_once(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 )
 def every_id_resolves(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Ids of the cross-reference and of the ledger."""
-    live = {r["company_id"] for r in _stored(warehouse, f"SELECT company_id FROM {COMPANIES.address}")}
-    used = {r["company_id"] for r in _stored(warehouse, f"SELECT DISTINCT company_id FROM {XREF.address}")}
+    live = {r["company_id"] for r in _stored(warehouse, "SELECT company_id FROM {companies}")}
+    used = {r["company_id"] for r in _stored(warehouse, "SELECT DISTINCT company_id FROM {xref}")}
     events = _stored(
         warehouse,
-        f"SELECT company_id, event, other_company_id FROM {ID_HISTORY.address} WHERE entity = 'company' "
-        "ORDER BY event_date",
+        "SELECT company_id, event, other_company_id FROM {history} WHERE entity = 'company' ORDER BY event_date",
     )
     gone: dict[str, str | None] = {}
     for row in events:
@@ -113,8 +115,8 @@ def no_merged_payers(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Stripe customers by company."""
     rows = _stored(
         warehouse,
-        f"SELECT x.company_id, x.source_record_id AS customer FROM {XREF.address} AS x "
-        f"INNER JOIN {store.RECORDS} AS r ON r.source_system = x.source_system "
+        "SELECT x.company_id, x.source_record_id AS customer FROM {xref} AS x "
+        "INNER JOIN {records} AS r ON r.source_system = x.source_system "
         "AND r.source_record_id = x.source_record_id "
         "WHERE x.source_system = 'stripe' AND NOT coalesce(r.is_deleted, false) ORDER BY 1, 2",
     )

@@ -25,7 +25,7 @@ def observations(warehouse: Warehouse) -> list[Observation]:
     columns = ", ".join(("source_system", "source_record_id", *EVIDENCE, "observed_at", "updated_at"))
     return [
         Observation(_record(row), _day(row["observed_at"]), _day(row["updated_at"]))
-        for row in warehouse.read(f"SELECT {columns} FROM {RECORDS}").to_pylist()
+        for row in warehouse.read(f"SELECT {columns} FROM {warehouse.name(RECORDS)}").to_pylist()
     ]
 
 
@@ -48,7 +48,7 @@ def ledger(warehouse: Warehouse) -> tuple[list[Entry], list[dt.date]]:
     warehouse.ensure([ID_HISTORY])
     entries: list[Entry] = []
     days: list[dt.date] = []
-    for row in warehouse.read(f"SELECT * FROM {ID_HISTORY.address}").to_pylist():
+    for row in warehouse.read(f"SELECT * FROM {warehouse.name(ID_HISTORY.address)}").to_pylist():
         if row["entity"] == "generation":
             days.append(row["event_date"])
             continue

@@ -13,7 +13,7 @@ COMPANIES = Table(
     schema="core",
     name="companies",
     description="Companies as of the newest published generation: one row a live company, current state only. "
-    "Every run writes the table whole, in one step; `_partition` = published_date, the day the row last changed. "
+    "Every run writes the table whole, in one step; `_load_partition` = published_date, the day the row last changed. "
     "Past states: `core.companies_id_history`.",
     columns=(
         Column("company_id", Type.STRING, "Stable id; never reused, redirected when merged", required=True),
@@ -34,7 +34,7 @@ XREF = Table(
     name="companies_xref",
     description="Which company each source record belongs to as of the newest published generation: one row a source "
     "record. Facts keep their source's keys and join here. Every run writes the table whole, in one step; "
-    "`_partition` = matched_date.",
+    "`_load_partition` = matched_date.",
     columns=(
         Column("source_system", Type.STRING, "crm, stripe, chartmogul, product, swan, g2 or leads", required=True),
         Column("source_record_id", Type.STRING, "Id in that system, as in int_company_records", required=True),

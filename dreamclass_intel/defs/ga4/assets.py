@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from dreamclass_intel.clock import Clock
-from dreamclass_intel.contracts import quote
 from dreamclass_intel.defs.ga4 import flatten, tables
 from dreamclass_intel.defs.ga4.client import Ga4Resource
 from dreamclass_intel.defs.ga4.normalise import reports, to_records
@@ -100,9 +99,10 @@ def _refuse_to_forget(warehouse: WarehouseResource, absent: list[dt.date]) -> No
         return
     backend = warehouse.backend()
     backend.ensure([tables.EVENTS])
-    name = f"{quote(tables.EVENTS.schema)}.{quote(tables.EVENTS.name)}"
     stored = backend.read(
-        f"SELECT DISTINCT event_date FROM {name} WHERE event_date IN (SELECT unnest(?)) ORDER BY 1", [absent]
+        f"SELECT DISTINCT event_date FROM {backend.name(tables.EVENTS.address)} "
+        f"WHERE {backend.within('event_date')} ORDER BY 1",
+        [absent],
     ).to_pylist()
     if stored:
         raise dg.Failure(

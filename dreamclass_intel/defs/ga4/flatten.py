@@ -302,7 +302,7 @@ SELECT *,
         device_category, collected_source, collected_medium, collected_campaign, has_gclid, session_source,
         session_medium, session_campaign, session_default_channel_group, first_user_source, first_user_medium,
         first_user_campaign, analytics_storage, is_active_user, platform, extra_columns) - 1 AS duplicate_ordinal,
-    strftime(event_date, '%Y-%m-%d') AS _partition
+    strftime(event_date, '%Y-%m-%d') AS _load_partition
 FROM flat"""
 
 
@@ -321,5 +321,5 @@ def _rejection(row: dict[str, Any]) -> Rejected:
     problem = row.pop("_problem")
     record = {k: str(v) if isinstance(v, dt.date) else v for k, v in row.items() if v is not None}
     return Rejected(
-        EVENTS.address, row["_partition"], problem, problem.split(":")[0], to_json(record), row["source_table"]
+        EVENTS.address, row["_load_partition"], problem, problem.split(":")[0], to_json(record), row["source_table"]
     )

@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.contracts import quote
 from dreamclass_intel.defs.lead_scoring.tables import LEAD_SCORES, RUNS
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 
@@ -15,7 +14,7 @@ SHOWN = 5
 def stored(warehouse: WarehouseResource, *queries: str) -> list[list[dict[str, Any]]]:
     """Rows of each query over `{runs}` and `{scores}`."""
     warehouse.backend().ensure([RUNS, LEAD_SCORES])
-    names = {n: f"{quote(t.schema)}.{quote(t.name)}" for n, t in (("runs", RUNS), ("scores", LEAD_SCORES))}
+    names = {n: warehouse.name(t.address) for n, t in (("runs", RUNS), ("scores", LEAD_SCORES))}
     return [warehouse.read(query.format(**names)).to_pylist() for query in queries]
 
 
@@ -23,7 +22,7 @@ def superseded(warehouse: WarehouseResource) -> set[str]:
     """Completed runs that a later completed run of their window has replaced."""
     (rows,) = stored(
         warehouse,
-        "SELECT run_id FROM (SELECT run_id, row_number() OVER (PARTITION BY _partition ORDER BY run_version DESC, "
+        "SELECT run_id FROM (SELECT run_id, row_number() OVER (PARTITION BY _load_partition ORDER BY run_version DESC, "
         "completed_at DESC, run_id DESC) AS recency FROM {runs} WHERE status = 'completed') AS ranked "
         "WHERE recency > 1",
     )
@@ -65,9 +64,9 @@ def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Three counts of the same leads."""
     (rows,) = stored(
         warehouse,
-        "SELECT r.run_id, r._partition AS window_key, r.distribution_n, r.total_leads, count(s.lead_id) AS scores "
+        "SELECT r.run_id, r._load_partition AS window_key, r.distribution_n, r.total_leads, count(s.lead_id) AS scores "
         "FROM {runs} AS r LEFT JOIN {scores} AS s ON s.run_id = r.run_id WHERE r.status = 'completed' "
-        "GROUP BY r.run_id, r._partition, r.distribution_n, r.total_leads ORDER BY r._partition, r.run_id",
+        "GROUP BY r.run_id, r._load_partition, r.distribution_n, r.total_leads ORDER BY r._load_partition, r.run_id",
     )
     bad: list[Finding] = [
         (

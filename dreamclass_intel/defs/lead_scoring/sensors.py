@@ -72,7 +72,8 @@ def stored_runs(warehouse: WarehouseResource) -> set[str]:
     """Run keys of the completed runs in the warehouse."""
     warehouse.backend().ensure([RUNS])
     found = warehouse.read(
-        "SELECT run_id, completed_at FROM raw.lead_scoring_runs WHERE status = 'completed' AND completed_at IS NOT NULL"
+        f"SELECT run_id, completed_at FROM {warehouse.name(RUNS.address)} "
+        "WHERE status = 'completed' AND completed_at IS NOT NULL"
     )
     return {_key(row["run_id"], row["completed_at"].replace(tzinfo=dt.UTC)) for row in found.to_pylist()}
 

@@ -27,9 +27,9 @@ def newest_completed(runs: pa.Table) -> dict[str, dict[str, Any]]:
     for run in runs.to_pylist():
         if run["status"] != "completed" or run["completed_at"] is None:
             continue
-        other = newest.get(run["_partition"])
+        other = newest.get(run["_load_partition"])
         if other is None or _rank(run) > _rank(other):
-            newest[run["_partition"]] = run
+            newest[run["_load_partition"]] = run
     return newest
 
 

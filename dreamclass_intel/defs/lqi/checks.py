@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.contracts import quote
 from dreamclass_intel.defs.lead_scoring.checks import Finding, stored, superseded, verdict
 from dreamclass_intel.defs.lqi.tables import LQI
 from dreamclass_intel.statistics.lqi import CLASSES, TOLERANCE, WEIGHTS, lqi
@@ -36,10 +35,11 @@ def stored_lqi_matches(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Raw runs against raw scores, then `core.lqi` in itself."""
     (rows,) = stored(
         warehouse,
-        "SELECT r.run_id, r._partition AS window_key, r.lqi, r.weights_version, s.lead_class, "
+        "SELECT r.run_id, r._load_partition AS window_key, r.lqi, r.weights_version, s.lead_class, "
         "count(s.lead_id) AS n FROM {runs} AS r LEFT JOIN {scores} AS s ON s.run_id = r.run_id "
         "WHERE r.status = 'completed' "
-        "GROUP BY r.run_id, r._partition, r.lqi, r.weights_version, s.lead_class ORDER BY r._partition, r.run_id",
+        "GROUP BY r.run_id, r._load_partition, r.lqi, r.weights_version, s.lead_class "
+        "ORDER BY r._load_partition, r.run_id",
     )
     runs = {row["run_id"]: row for row in rows}
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
@@ -57,7 +57,7 @@ def stored_lqi_matches(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         for r in warehouse.read(
             "SELECT window_start_date, lqi, lqi_recomputed, leads_n, "
             "class_a_n + class_b_n + class_c_n + class_d_n AS classes_n "
-            f"FROM {quote(LQI.schema)}.{quote(LQI.name)} ORDER BY window_start_date"
+            f"FROM {warehouse.name(LQI.address)} ORDER BY window_start_date"
         ).to_pylist()
         if r["classes_n"] != r["leads_n"] or (r["lqi_recomputed"] is not None and _apart(r["lqi"], r["lqi_recomputed"]))
     ]

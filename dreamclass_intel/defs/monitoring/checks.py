@@ -35,7 +35,8 @@ def contract_checks(table: Table) -> dg.AssetChecksDefinition:
     )
     def check(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
         backend = warehouse.backend()
-        backend.ensure([table]) if not _stored(warehouse, table) else None
+        if not backend.exists(table):
+            backend.ensure([table])
         audit = backend.audit(table)
         yield dg.AssetCheckResult(
             asset_key=key,
@@ -55,13 +56,6 @@ def contract_checks(table: Table) -> dg.AssetChecksDefinition:
         )
 
     return check
-
-
-def _stored(warehouse: WarehouseResource, table: Table) -> bool:
-    found = warehouse.read(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", [table.schema, table.name]
-    )
-    return bool(found.num_rows)
 
 
 CHECKED = [t for t in catalog.tables().values() if t.schema in ("raw", "core") and t.address != "raw.quarantine"]

@@ -19,7 +19,7 @@ def stored_mode(warehouse: WarehouseResource, table: Table) -> bool | None:
     """livemode of the rows already stored; None when there are none."""
     backend = warehouse.backend()
     backend.ensure([table])
-    found = backend.read(f"SELECT livemode FROM {table.address} LIMIT 1").to_pylist()
+    found = backend.read(f"SELECT livemode FROM {backend.name(table.address)} LIMIT 1").to_pylist()
     return bool(found[0]["livemode"]) if found else None
 
 

@@ -136,8 +136,8 @@ def _point(made: MetricChart, partition: dt.date) -> dict[str, Any]:
 def load_series(warehouse: WarehouseResource, chosen: Sequence[Metric]) -> dict[str, list[dict[str, Any]]]:
     """Rows of `metric_series` by metric id."""
     found = warehouse.read(
-        "SELECT metric_id, period_start, value, numerator, denominator, n, is_complete FROM marts.metric_series "
-        "WHERE segment = 'all' AND metric_id IN (SELECT unnest(?))",
+        "SELECT metric_id, period_start, value, numerator, denominator, n, is_complete "
+        f"FROM {warehouse.name('marts.metric_series')} WHERE segment = 'all' AND {warehouse.within('metric_id')}",
         [[m.id for m in chosen]],
     )
     series: dict[str, list[dict[str, Any]]] = defaultdict(list)

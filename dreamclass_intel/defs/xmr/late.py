@@ -20,16 +20,17 @@ def weeks_to_redraw(warehouse: Warehouse, drawn: Collection[str]) -> list[str]:
         return []
     warehouse.ensure([POINTS])
     waiting = warehouse.read(
-        "SELECT metric_id, partition_start FROM xmr.points WHERE verdict IN (?, ?) AND partition_start >= ?",
-        [*(f"Not judged: {words}" for words in NOT_LOADED), dt.date.fromisoformat(recent[0])],
+        f"SELECT metric_id, partition_start FROM {warehouse.name(POINTS.address)} "
+        f"WHERE {warehouse.within('verdict')} AND partition_start >= ?",
+        [[f"Not judged: {words}" for words in NOT_LOADED], dt.date.fromisoformat(recent[0])],
     ).to_pylist()
     if not waiting:
         return []
     loaded = {
         (row["metric_id"], row["period_start"])
         for row in warehouse.read(
-            "SELECT metric_id, period_start FROM marts.metric_series WHERE is_complete AND segment = 'all' "
-            "AND value IS NOT NULL"
+            f"SELECT metric_id, period_start FROM {warehouse.name('marts.metric_series')} "
+            "WHERE is_complete AND segment = 'all' AND value IS NOT NULL"
         ).to_pylist()
     }
     weekly = {m.id: m for m in metrics() if m.table_grain is Grain.WEEKLY}

@@ -5,11 +5,11 @@ with loads as (
     select
         '{{ table }}' as table_name,
         '{{ write }}' as write_mode,
-        _partition as partition_key,
+        _load_partition as partition_key,
         count(*) as rows_n,
         max(_loaded_at) as loaded_at
     from {{ source('raw', table) }}
-    group by _partition
+    group by _load_partition
 
     union all
 

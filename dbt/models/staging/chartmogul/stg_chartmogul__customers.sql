@@ -23,7 +23,7 @@ select
     email_hash,
     lower(email_domain) as email_domain,
     tags,
-    cast(_partition as date) as observed_date,
+    cast(_load_partition as date) as observed_date,
     _loaded_at as loaded_at
 from {{ source('raw', 'chartmogul_customers') }}
-where _partition = {{ newest_partition(source('raw', 'chartmogul_customers')) }}
+where _load_partition = {{ newest_partition(source('raw', 'chartmogul_customers')) }}

@@ -6,7 +6,7 @@ select
     name,
     interval_unit,
     interval_count,
-    cast(_partition as date) as observed_date,
+    cast(_load_partition as date) as observed_date,
     _loaded_at as loaded_at
 from {{ source('raw', 'chartmogul_plans') }}
-where _partition = {{ newest_partition(source('raw', 'chartmogul_plans')) }}
+where _load_partition = {{ newest_partition(source('raw', 'chartmogul_plans')) }}

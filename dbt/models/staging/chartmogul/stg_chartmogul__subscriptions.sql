@@ -14,7 +14,7 @@ select
     start_at,
     end_at,
     upper(currency) as currency,
-    cast(_partition as date) as observed_date,
+    cast(_load_partition as date) as observed_date,
     _loaded_at as loaded_at
 from {{ source('raw', 'chartmogul_subscriptions') }}
-where _partition = {{ newest_partition(source('raw', 'chartmogul_subscriptions')) }}
+where _load_partition = {{ newest_partition(source('raw', 'chartmogul_subscriptions')) }}

@@ -8,7 +8,7 @@ select
     is_archived,
     created_at,
     updated_at,
-    cast(_partition as date) as observed_date,
+    cast(_load_partition as date) as observed_date,
     _loaded_at as loaded_at
 from {{ source('raw', 'crm_owners') }}
-where _partition = {{ newest_partition(source('raw', 'crm_owners')) }}
+where _load_partition = {{ newest_partition(source('raw', 'crm_owners')) }}

@@ -4,6 +4,6 @@ select
     reason,
     field,
     origin,
-    _partition as partition_key,
+    _load_partition as partition_key,
     _loaded_at as loaded_at
 from {{ source('raw', 'quarantine') }}

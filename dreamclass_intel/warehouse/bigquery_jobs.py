@@ -1,0 +1,139 @@
+"""Jobs on BigQuery: the client, bound parameters, the cost limit, retries, and what the jobs did."""
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import tenacity
+from google.api_core.exceptions import BadRequest, GoogleAPICallError
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
+from google.cloud.bigquery.table import RowIterator
+from google.oauth2 import service_account
+
+from dreamclass_intel.settings import BigQuerySettings, SettingsError
+
+LABELS = {"app": "dreamclass-intel"}
+GIB, TIB = 2**30, 2**40
+TYPES: tuple[tuple[type, str], ...] = (  # a bool is an int, a datetime a date
+    (str, "STRING"),
+    (bool, "BOOL"),
+    (int, "INT64"),
+    (float, "FLOAT64"),
+    (Decimal, "NUMERIC"),
+    (dt.datetime, "TIMESTAMP"),
+    (dt.date, "DATE"),
+)
+
+
+def connect(settings: BigQuerySettings) -> bigquery.Client:
+    """A client by the settings; an endpoint over plain http is an emulator and gets no credentials.
+
+    Raises SettingsError for a key file that cannot be read.
+    """
+    if not settings.project:
+        raise SettingsError("WAREHOUSE=bigquery needs BIGQUERY_PROJECT")
+    options = {"api_endpoint": settings.api_endpoint} if settings.api_endpoint else None
+    credentials: Any = None
+    if settings.api_endpoint and settings.api_endpoint.startswith("http:"):
+        credentials = AnonymousCredentials()
+    elif settings.keyfile:
+        try:
+            credentials = service_account.Credentials.from_service_account_file(str(settings.keyfile))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"BIGQUERY_KEYFILE: {type(error).__name__}, not a service account's key") from None
+    return bigquery.Client(
+        project=settings.project, location=settings.location, credentials=credentials, client_options=options
+    )
+
+
+def parameter(value: Any) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+    """A bound `?`; naive timestamps are UTC. Raises TypeError for a type BigQuery is not asked about."""
+    if isinstance(value, list | tuple):
+        return bigquery.ArrayQueryParameter(None, _type(next(iter(value), "")), [_plain(v) for v in value])
+    return bigquery.ScalarQueryParameter(None, "STRING" if value is None else _type(value), _plain(value))
+
+
+def _type(value: Any) -> str:
+    for kind, name in TYPES:
+        if isinstance(value, kind):
+            return name
+    raise TypeError(f"{type(value).__name__} cannot be bound to a query")
+
+
+def _plain(value: Any) -> Any:
+    return value.replace(tzinfo=dt.UTC) if isinstance(value, dt.datetime) and value.tzinfo is None else value
+
+
+class Jobs:
+    """The jobs of one operation; `statistics` adds them up."""
+
+    def __init__(self, client: bigquery.Client, settings: BigQuerySettings) -> None:
+        self._client, self._settings = client, settings
+        self._queries: list[bigquery.QueryJob] = []
+        self._loads: list[bigquery.LoadJob] = []
+        # The library's own predicates: retryable reasons and lost connections only.
+        self.retry = DEFAULT_RETRY.with_timeout(settings.retry_s)
+        self._job_retry = DEFAULT_JOB_RETRY.with_timeout(settings.retry_s)
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> RowIterator:
+        """Run a query, or a script, to its end under the limits on cost and time."""
+        config = bigquery.QueryJobConfig(
+            query_parameters=[parameter(value) for value in parameters],
+            labels=LABELS,
+            job_timeout_ms=int(self._settings.timeout_s * 1000),
+        )
+        if self._settings.maximum_gib_billed:
+            config.maximum_bytes_billed = int(self._settings.maximum_gib_billed * GIB)
+        try:
+            job = self._client.query(sql, job_config=config, retry=self.retry, job_retry=self._job_retry)
+            self._queries.append(job)
+            return job.result(retry=self.retry, job_retry=self._job_retry)
+        except GoogleAPICallError as error:
+            if "limit for bytes billed" in str(error):
+                error.add_note("BIGQUERY_MAXIMUM_GIB_BILLED is the limit.")
+            raise
+
+    def script(self, sql: str) -> None:
+        """Run one atomic step again while other writers of its tables make BigQuery abort it."""
+        attempt = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_aborted),
+            wait=tenacity.wait_random_exponential(multiplier=1, max=20),
+            stop=tenacity.stop_after_delay(self._settings.retry_s),
+            reraise=True,
+        )
+        attempt(self.query, sql)
+
+    def load(self, path: Path, destination: bigquery.TableReference, schema: Sequence[bigquery.SchemaField]) -> None:
+        """Append a Parquet file to an existing table; uploaded in resumable pieces of 100 MB."""
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            schema=schema,
+            write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+            labels=LABELS,
+            job_timeout_ms=int(self._settings.timeout_s * 1000),
+        )
+        with path.open("rb") as file:
+            job = self._client.load_table_from_file(file, destination, job_config=config, size=None)
+        self._loads.append(job)
+        job.result(retry=self.retry)
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """Job ids of the last query and the loads, bytes processed, slot ms, estimated cost in USD (loads are free)."""
+        billed = sum(job.total_bytes_billed or 0 for job in self._queries)
+        return {
+            **({"bigquery_job_id": self._queries[-1].job_id} if self._queries else {}),
+            **({"bigquery_load_job_id": ", ".join(str(job.job_id) for job in self._loads)} if self._loads else {}),
+            "bytes_processed": sum(job.total_bytes_processed or 0 for job in self._queries),
+            "slot_ms": sum(job.slot_millis or 0 for job in self._queries),
+            "estimated_cost_usd": round(billed / TIB * self._settings.usd_per_tib, 6),
+        }
+
+
+def _aborted(error: BaseException) -> bool:
+    return isinstance(error, BadRequest) and "due to concurrent update" in str(error)

@@ -1,0 +1,132 @@
+"""A load on its way: checked, on disk, and the questions both warehouses ask of it. Knows no warehouse."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dreamclass_intel.contracts import PARTITION, QUARANTINE, ContractError, Rejected, Table, Write
+from dreamclass_intel.records import Extract, to_batch
+
+Dress = Callable[[pa.RecordBatch, int], pa.RecordBatch]  # batch, number of its first row -> batch as filed
+
+
+class Spool:
+    """A stream of batches on disk as Parquet, so that slow vendors never hold the warehouse open.
+
+    Checks on the way that every row belongs to a requested partition. A context manager: the file goes with it.
+    """
+
+    def __init__(
+        self, table: Table, data: Extract, partitions: Sequence[str] | None, folder: Path, dress: Dress | None = None
+    ) -> None:
+        self.table, self.data, self.rows = table, data, 0
+        self.found: set[str] = set()  # partitions the rows name
+        self._dress = dress or (lambda batch, _: batch)
+        self._allowed = None if partitions is None else set(partitions)
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        self._dir = tempfile.TemporaryDirectory(dir=folder, prefix=f"{os.getpid()}-{table.name}-")
+        self.path = Path(self._dir.name) / "rows.parquet"
+
+    def __enter__(self) -> Self:
+        schema = self._dress(pa.RecordBatch.from_pylist([], schema=self.table.arrow_schema), 0).schema
+        try:
+            with pq.ParquetWriter(self.path, schema, compression="zstd") as writer:
+                for batch in self.data.batches:
+                    self._check(batch)
+                    writer.write_batch(self._dress(batch, self.rows))
+                    self.rows += batch.num_rows
+        except BaseException:
+            self._dir.cleanup()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._dir.cleanup()
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """Refused records, complete once entered."""
+        return self.data.rejected
+
+    def replaces(self, partitions: Sequence[str] | None) -> list[str] | None:
+        """The partitions whose stored rows and refusals give way, of those asked for; None for the whole table."""
+        if partitions is None or self.table.write is not Write.SNAPSHOT:
+            return None if partitions is None else list(partitions)
+        # Taken in a ranged run it belongs to the day its rows name; other days keep theirs.
+        return sorted(self.found | {r.partition for r in self.rejected}) or [max(partitions)]
+
+    def _check(self, batch: pa.RecordBatch) -> None:
+        if batch.schema != self.table.arrow_schema:
+            raise ContractError(f"{self.table.address}: batch schema {batch.schema} is not the contract's")
+        found = set(batch.column(PARTITION.name).unique().to_pylist())
+        self.found |= found
+        if self._allowed is not None and found - self._allowed:
+            raise ContractError(
+                f"{self.table.address}: rows of partitions {sorted(found - self._allowed, key=str)[:5]} in a load of "
+                f"{min(self._allowed)}..{max(self._allowed)}"
+            )
+
+
+def quarantine_batch(rejected: Sequence[Rejected]) -> pa.RecordBatch:
+    """The refused records as rows of `raw.quarantine`; one refused twice is kept once."""
+    rows = {}
+    for item in rejected:
+        digest = hashlib.md5(  # a name for the row, not a secret
+            f"{item.table}|{item.partition}|{item.reason}|{item.record}".encode(), usedforsecurity=False
+        ).hexdigest()
+        values = (item.table, item.reason, item.field, item.origin, item.record, digest, item.partition)
+        rows[item.table, digest] = list(values)
+    return to_batch(QUARANTINE, list(rows.values()))
+
+
+def conflict(table: Table, keys: Sequence[Sequence[object]]) -> ContractError:
+    """Two different rows under one key, named."""
+    shown = "; ".join(", ".join(f"{k}={v}" for k, v in zip(table.row_key, row, strict=False)) for row in keys)
+    return ContractError(f"{table.address}: different rows share the key ({shown})")
+
+
+def schema_difference(table: Table, name: str, stored: dict[str, str], wanted: dict[str, str]) -> dict[str, str]:
+    """Columns to add, with their types. Raises ContractError for any other difference, with the SQL to run."""
+    changed = [f"{n} {stored[n]} -> {t}" for n, t in wanted.items() if n in stored and stored[n] != t]
+    gone = sorted(set(stored) - set(wanted))
+    if changed or gone:
+        raise ContractError(
+            f"{table.address}: stored columns differ from the contract (changed: {changed}, gone: {gone}). "
+            f"Drop it with: DROP TABLE {name}; then materialise its partitions again"
+        )
+    return {n: t for n, t in wanted.items() if n not in stored}
+
+
+def type_problems(stored: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """The same differences in the words of an audit."""
+    problems = [f"column {n} is {stored.get(n, 'missing')}, not {t}" for n, t in wanted.items() if stored.get(n) != t]
+    return problems + [f"column {n} is not declared" for n in sorted(set(stored) - set(wanted))]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left."""
+    for left in folder.iterdir():
+        owner = left.name.partition("-")[0]
+        if owner.isdigit() and not _runs(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's, so it lives
+    return True

@@ -1,0 +1,120 @@
+"""bqemulator over loopback, in a process of its own, with what it needs to run offline and to keep its word.
+
+`python -m dreamclass_intel_tests.bigquery_emulator` prints its REST port, serves, and ends when its stdin closes, so
+that no killed test run leaves a server behind. The shims, each for one thing that BigQuery does and 1.4.0 does not:
+
+1. starts offline: its DuckDB extensions `spatial` and `avro` (unused here) would be downloaded;
+2. `tables.patch` with a new column adds it to the stored table too, not to the catalogue alone;
+3. `ALTER TABLE` by SQL reaches `tables.get`;
+4. a table's `expirationTime` is kept and shown (expired tables are not removed);
+5. a table in a missing data set is 404, not 500.
+"""
+
+import asyncio
+import datetime as dt
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """A running emulator's base URL."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdin
+    assert server.stdout
+    try:
+        port = server.stdout.readline()
+        assert port, "the emulator did not start; its words are above"
+        yield f"http://127.0.0.1:{int(port)}"
+    finally:
+        server.stdin.close()
+        server.wait(30)
+        server.stdout.close()
+
+
+def _shims() -> None:
+    from bqemulator.api.routes import tables
+    from bqemulator.catalog import ddl_sync
+    from bqemulator.jobs import executor
+    from bqemulator.storage.engine import DuckDBEngine
+    from bqemulator.storage.sql_identifiers import quoted_table_ref
+    from bqemulator.storage.type_map import bq_schema_to_duckdb_columns
+
+    engines: list[Any] = []
+    start = DuckDBEngine.start
+
+    async def started(self: Any) -> None:
+        engines.append(self)
+        await start(self)
+
+    DuckDBEngine.start = started
+    DuckDBEngine._load_spatial = lambda self: None
+    DuckDBEngine._load_format_extensions = lambda self: None
+
+    to_meta, to_rest = tables._rest_to_table_meta, tables._table_to_rest
+
+    def table_meta(project: str, dataset: str, body: dict[str, Any], clock: Any, existing: Any = None) -> Any:
+        made = to_meta(project, dataset, body, clock, existing)
+        schemas = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?"
+        if not engines[0].execute(schemas, [f"{project}__{dataset}"]).fetchall():
+            raise tables.resource_not_found(tables.ResourceRef("dataset", project, dataset))
+        if existing is not None:
+            known = {field.name for field in existing.schema_.fields}
+            new = [tables._field_to_rest(field) for field in made.schema_.fields if field.name not in known]
+            target = quoted_table_ref(project, dataset, made.table_id)
+            for name, kind in bq_schema_to_duckdb_columns(new):
+                engines[0].execute(f"ALTER TABLE {target} ADD COLUMN {name} {kind}")
+        if expires := body.get("expirationTime"):
+            at = dt.datetime.fromtimestamp(int(expires) / 1000, dt.UTC)
+            made = made.model_copy(update={"expiration_time": at})
+        return made
+
+    def table_rest(meta: Any) -> dict[str, Any]:
+        shown = to_rest(meta)
+        if meta.expiration_time:
+            shown["expirationTime"] = str(int(meta.expiration_time.timestamp() * 1000))
+        return shown
+
+    tables._rest_to_table_meta, tables._table_to_rest = table_meta, table_rest
+
+    dropped = executor.sync_dropped_object
+
+    def synced(sql: str, project: str, ctx: Any) -> None:
+        dropped(sql, project, ctx)
+        if sql.lstrip().upper().startswith("ALTER TABLE"):
+            *_, dataset, table = sql.split()[2].replace("`", "").split(".")
+            meta = ctx.catalog.get_table(project, dataset, table)
+            schema = ddl_sync._introspect_schema(project, dataset, table, ctx)
+            ctx.catalog.update_table(meta.model_copy(update={"schema_": schema}))
+
+    executor.sync_dropped_object = synced
+
+
+async def _serve(told: TextIO) -> None:
+    from bqemulator.config import Settings
+    from bqemulator.server import EmulatorServer
+
+    server = EmulatorServer(Settings(rest_port=0, grpc_port=0, log_level="error"))
+    await server.start()
+    print(server.rest_port, file=told, flush=True)
+    await asyncio.Event().wait()
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    port = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # its log writes to stdout
+    _shims()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    asyncio.run(_serve(port))
