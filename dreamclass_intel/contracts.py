@@ -31,6 +31,7 @@ class Type(StrEnum):
     DATE = "date"
     DECIMAL = "decimal"  # (38, 9): BigQuery's NUMERIC
     JSON = "json"
+    RECORDS = "records"  # a list of records of `Column.fields`, in order; empty rather than null
 
 
 ARROW: dict[Type, pa.DataType] = {
@@ -43,6 +44,7 @@ ARROW: dict[Type, pa.DataType] = {
     Type.DECIMAL: pa.decimal128(38, 9),
     Type.JSON: pa.string(),
 }
+IN_RECORDS = (Type.STRING, Type.INT, Type.FLOAT, Type.BOOL)
 
 
 class Write(StrEnum):
@@ -64,7 +66,8 @@ class Grain(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `unit` is shown to people (`USD minor units`, `s`, `0-1`); `pii` says what was done to it."""
+    """One column. `unit` is shown to people (`USD minor units`, `s`, `0-1`); `pii` says what was done to it;
+    `fields` are those of a list of records."""
 
     name: str
     type: Type
@@ -72,12 +75,24 @@ class Column:
     required: bool = False
     unit: str | None = None
     pii: str | None = None
+    fields: tuple["Column", ...] = ()
 
     def __post_init__(self) -> None:
         if not IDENTIFIER.match(self.name):
             raise ContractError(f"column name {self.name!r} is not {IDENTIFIER.pattern}")
         if self.name.startswith(RESERVED):
             raise ContractError(f"column name {self.name!r} begins as BigQuery's own do: {', '.join(RESERVED)}")
+        if bool(self.fields) != (self.type is Type.RECORDS):
+            raise ContractError(f"column {self.name}: fields belong to a list of records, and to nothing else")
+        if wrong := [f.name for f in self.fields if f.type not in IN_RECORDS]:
+            raise ContractError(f"column {self.name}: fields of records are {', '.join(IN_RECORDS)}, not {wrong}")
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """Its Arrow type."""
+        if self.fields:
+            return pa.list_(pa.struct([pa.field(f.name, f.arrow) for f in self.fields]))
+        return ARROW[self.type]
 
 
 def describe(column: Column) -> str:
@@ -146,15 +161,15 @@ class Table:
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """Columns that may not be null: declared ones and the key."""
-        return frozenset(c.name for c in self.data_columns if c.required) | frozenset(self.key)
+        """Columns that may not be null: declared ones, lists of records and the key."""
+        return frozenset(c.name for c in self.data_columns if c.required or c.fields) | frozenset(self.key)
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """Arrow schema of the data columns plus `_load_partition`; timestamps are naive UTC microseconds."""
         return pa.schema(
             [
-                pa.field(c.name, ARROW[c.type], nullable=c is not PARTITION and c.name not in self.required)
+                pa.field(c.name, c.arrow, nullable=c is not PARTITION and c.name not in self.required)
                 for c in (*self.data_columns, PARTITION)
             ]
         )

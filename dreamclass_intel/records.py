@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dreamclass_intel.contracts import ARROW, PARTITION, Column, ContractError, Rejected, Table, Type
+from dreamclass_intel.contracts import PARTITION, Column, ContractError, Rejected, Table, Type
 
 BATCH_ROWS = 10_000
 Record = Mapping[str, Any]
@@ -241,18 +241,35 @@ class _BadValueError(Exception):
         self.column, self.reason = column, reason
 
 
+def _records(column: Column, value: Any) -> list[dict[str, Any]]:
+    """The items of a list, each with all its fields."""
+    names = {f.name for f in column.fields}
+    if not isinstance(value, list | tuple) or any(set(item) - names for item in value):
+        raise TypeError
+
+    def convert(field: Column, item: Record) -> Any:
+        found = item.get(field.name)
+        if found is None and field.required:
+            raise ValueError(f"{field.name} is missing in a record")
+        return None if found is None else CONVERT[field.type](found)
+
+    return [{f.name: convert(f, item) for f in column.fields} for item in value]
+
+
 def _value(table: Table, column: Column, record: Record) -> Any:
     value = record.get(column.name)
+    if value is None and column.fields:
+        return []
     if value is None:
         if column.name in table.required:
             raise _BadValueError(column.name, "missing in a required column")
         return None
     try:
-        return CONVERT[column.type](value)
+        return _records(column, value) if column.fields else CONVERT[column.type](value)
     except (TypeError, ValueError, KeyError, InvalidOperation, OverflowError) as error:
         detail = f" ({error})" if type(error) is ValueError and "decimal" in str(error) else ""
         shown = "a value of personal data" if column.pii else repr(value)[:80]
-        raise _BadValueError(column.name, f"{shown} is not {ARROW[column.type]}{detail}") from None
+        raise _BadValueError(column.name, f"{shown} is not {column.arrow}{detail}") from None
 
 
 def _where(table: Table, record: Record, number: int) -> str:

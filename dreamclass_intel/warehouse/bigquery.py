@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
-from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, Table, Write, describe
+from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, Column, Table, Write, describe
 from dreamclass_intel.records import Extract
 from dreamclass_intel.settings import BigQuerySettings
 from dreamclass_intel.warehouse import bigquery_sql as sql
@@ -188,15 +188,7 @@ class BigQueryWarehouse:
 
 def _fields(table: Table) -> list[bigquery.SchemaField]:
     required = set(sql.never_null(table))
-    fields = [
-        bigquery.SchemaField(
-            c.name,
-            sql.SQL_TYPE[c.type],
-            mode="REQUIRED" if c.name in required else "NULLABLE",
-            description=describe(c),
-        )
-        for c in table.stored_columns
-    ]
+    fields = [_field(c, required=c.name in required) for c in table.stored_columns]
     if sql.partitioned(table):
         fields.append(
             bigquery.SchemaField(sql.DAY, "DATE", description=f"Day of {PARTITION.name}; filter to read less")
@@ -204,12 +196,28 @@ def _fields(table: Table) -> list[bigquery.SchemaField]:
     return fields
 
 
+def _field(column: Column, *, required: bool) -> bigquery.SchemaField:
+    if column.fields:
+        fields = [_field(f, required=False) for f in column.fields]
+        return bigquery.SchemaField(column.name, "RECORD", "REPEATED", fields=fields, description=describe(column))
+    mode = "REQUIRED" if required else "NULLABLE"
+    return bigquery.SchemaField(column.name, sql.SQL_TYPE[column.type], mode, description=describe(column))
+
+
 def _nullable(field: bigquery.SchemaField) -> bigquery.SchemaField:
+    if field.mode == "REPEATED":
+        return field
     return bigquery.SchemaField(field.name, field.field_type, description=field.description)
 
 
 def _types(stored: bigquery.Table) -> dict[str, str]:
-    return {f.name: LEGACY.get(f.field_type, f.field_type) for f in stored.schema}
+    return {field.name: _type(field) for field in stored.schema}
+
+
+def _type(field: bigquery.SchemaField) -> str:
+    if field.fields:
+        return f"ARRAY<STRUCT<{', '.join(f'{f.name} {_type(f)}' for f in field.fields)}>>"
+    return LEGACY.get(field.field_type, field.field_type)
 
 
 def _dressed(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:

@@ -109,8 +109,11 @@ class Jobs:
 
     def load(self, path: Path, destination: bigquery.TableReference, schema: Sequence[bigquery.SchemaField]) -> None:
         """Append a Parquet file to an existing table; uploaded in resumable pieces of 100 MB."""
+        lists = bigquery.ParquetOptions()
+        lists.enable_list_inference = True  # a list is a repeated record, not a record with a list
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
+            parquet_options=lists,
             schema=schema,
             write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,

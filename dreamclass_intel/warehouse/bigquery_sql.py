@@ -15,6 +15,7 @@ from dreamclass_intel.contracts import (
     ROW_HASH,
     RUN_ID,
     SYSTEM_COLUMNS,
+    Column,
     ContractError,
     Grain,
     Table,
@@ -55,9 +56,16 @@ def partitioned(table: Table) -> bool:
     return table.grain is Grain.DAILY and table.write is not Write.UPSERT
 
 
+def sql_type(column: Column) -> str:
+    """BigQuery's type of a column."""
+    if column.fields:
+        return f"ARRAY<STRUCT<{', '.join(f'{f.name} {sql_type(f)}' for f in column.fields)}>>"
+    return SQL_TYPE[column.type]
+
+
 def stored_types(table: Table) -> dict[str, str]:
     """Every stored column and its type, the partitioning day last."""
-    types = {c.name: SQL_TYPE[c.type] for c in table.stored_columns}
+    types = {c.name: sql_type(c) for c in table.stored_columns}
     return types | ({DAY: "DATE"} if partitioned(table) else {})
 
 

@@ -1,7 +1,8 @@
 """What `_row_hash` is the MD5 of: one text a row, the same in both warehouses, which SQL can form again.
 
 Every column that holds a value, in order of name, as `name=text;`. What people write carries its length
-(`name=5:hello;`), so no two rows share a text. Nulls leave no trace: a new column changes no stored hash.
+(`name=5:hello;`), so no two rows share a text. Nulls leave no trace: a new column changes no stored hash. A list of
+records is its records' texts in braces, an empty one leaves no trace either.
 """
 
 from collections.abc import Iterable
@@ -37,26 +38,46 @@ BIGQUERY: dict[Type, str] = {
 
 def duckdb_hash(table: Table) -> str:
     """DuckDB's SQL of a row's hash over the table's own columns."""
-    # concat() passes over nulls; || is null with any.
-    parts = [
-        f"'{c.name}=' || length({text}) || ':' || {text} || ';'"
-        if c.type in WRITTEN
-        else f"'{c.name}=' || {text} || ';'"
-        for c, text in _texts(table.data_columns, DUCKDB, '"')
-    ]
-    return f"md5(concat({', '.join(parts)}))"
+    return f"md5({_duckdb_row(table.data_columns, '')})"
+
+
+def duckdb_records(column: Column, name: str) -> str:
+    """DuckDB's text of the list of records `name`; null for an empty one."""
+    record = f"'{{' || {_duckdb_row(column.fields, 'r.')} || '}}'"
+    return f"nullif(array_to_string(list_transform({name}, lambda r: {record}), ''), '')"
 
 
 def bigquery_hash(table: Table) -> str:
-    """BigQuery's SQL of the same; also for rows that never leave BigQuery."""
-    parts = [
-        f"IFNULL(CONCAT('{c.name}=', CAST(LENGTH({text}) AS STRING), ':', {text}, ';'), '')"
-        if c.type in WRITTEN
-        else f"IFNULL(CONCAT('{c.name}=', {text}, ';'), '')"
-        for c, text in _texts(table.data_columns, BIGQUERY, "`")
-    ]
-    return f"TO_HEX(MD5(CONCAT({', '.join(parts)})))"
+    """BigQuery's SQL of a row's hash; also for rows that never leave BigQuery."""
+    return f"TO_HEX(MD5({_bigquery_row(table.data_columns, '')}))"
 
 
-def _texts(columns: Iterable[Column], forms: dict[Type, str], mark: str) -> list[tuple[Column, str]]:
-    return [(c, forms[c.type].format(f"{mark}{c.name}{mark}")) for c in sorted(columns, key=lambda c: c.name)]
+def bigquery_records(column: Column, name: str) -> str:
+    """BigQuery's text of the list of records `name`; null for an empty one."""
+    record = f"CONCAT('{{', {_bigquery_row(column.fields, 'r.')}, '}}')"
+    return f"(SELECT STRING_AGG({record}, '' ORDER BY at) FROM UNNEST({name}) AS r WITH OFFSET AS at)"
+
+
+def _duckdb_row(columns: Iterable[Column], owner: str) -> str:
+    # concat() passes over nulls; || is null with any.
+    parts = []
+    for column in _in_order(columns):
+        name = f'{owner}"{column.name}"'
+        text = duckdb_records(column, name) if column.fields else DUCKDB[column.type].format(name)
+        length = f"length({text}) || ':' || " if column.type in WRITTEN else ""
+        parts.append(f"'{column.name}=' || {length}{text} || ';'")
+    return f"concat({', '.join(parts)})"
+
+
+def _bigquery_row(columns: Iterable[Column], owner: str) -> str:
+    parts = []
+    for column in _in_order(columns):
+        name = f"{owner}`{column.name}`"
+        text = bigquery_records(column, name) if column.fields else BIGQUERY[column.type].format(name)
+        length = f"CAST(LENGTH({text}) AS STRING), ':', " if column.type in WRITTEN else ""
+        parts.append(f"IFNULL(CONCAT('{column.name}=', {length}{text}, ';'), '')")
+    return f"CONCAT({', '.join(parts)})"
+
+
+def _in_order(columns: Iterable[Column]) -> list[Column]:
+    return sorted(columns, key=lambda c: c.name)

@@ -41,6 +41,13 @@ SQL_TYPE: dict[Type, str] = {
 }
 
 
+def sql_type(column: Column) -> str:
+    """DuckDB's type of a column."""
+    if column.fields:
+        return f"STRUCT({', '.join(f'{quote(f.name)} {sql_type(f)}' for f in column.fields)})[]"
+    return SQL_TYPE[column.type]
+
+
 def _locked(error: BaseException) -> bool:
     return isinstance(error, duckdb.IOException) and "could not set lock" in str(error).lower()
 
@@ -122,7 +129,7 @@ class DuckDBWarehouse:
         with self.connect() as con:
             _ensure(con, QUARANTINE)
             stored = _stored_types(con, table)
-            problems = type_problems(stored, {c.name: SQL_TYPE[c.type] for c in table.stored_columns})
+            problems = type_problems(stored, _types(table))
             if problems:
                 return Audit(0, tuple(problems), 0)
             name = sql_name(table)
@@ -198,9 +205,14 @@ class DuckDBWarehouse:
 
 def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
     try:  # the catalog's own view costs 25 ms on a fresh connection, this less than one
-        return dict(con.execute("SELECT name, type FROM pragma_table_info(?)", [sql_name(table)]).fetchall())
+        stored = con.execute("SELECT name, type FROM pragma_table_info(?)", [sql_name(table)]).fetchall()
     except duckdb.CatalogException:
         return {}
+    return {name: kind.replace('"', "") for name, kind in stored}  # quoted or not, as DuckDB sees need
+
+
+def _types(table: Table) -> dict[str, str]:
+    return {c.name: sql_type(c).replace('"', "") for c in table.stored_columns}
 
 
 def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -209,7 +221,7 @@ def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
         con.execute(_ddl(table))
         return
-    new = schema_difference(table, sql_name(table), existing, {c.name: SQL_TYPE[c.type] for c in table.stored_columns})
+    new = schema_difference(table, sql_name(table), existing, _types(table))
     for name, sql_type in new.items():
         con.execute(f"ALTER TABLE {sql_name(table)} ADD COLUMN {quote(name)} {sql_type}")
 
@@ -218,7 +230,7 @@ def _ddl(table: Table) -> str:
     required = table.required | {c.name for c in SYSTEM_COLUMNS}
 
     def line(column: Column) -> str:
-        return f"{quote(column.name)} {SQL_TYPE[column.type]}" + (" NOT NULL" if column.name in required else "")
+        return f"{quote(column.name)} {sql_type(column)}" + (" NOT NULL" if column.name in required else "")
 
     return f"CREATE TABLE {sql_name(table)} ({', '.join(line(c) for c in table.stored_columns)})"
 

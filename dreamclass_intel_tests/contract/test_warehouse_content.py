@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import itertools
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,11 +19,24 @@ D1, D2 = DAYS[:2]
 
 # --- types -----------------------------------------------------------------------------------------------------
 
+FIELDS = (
+    Column("key", Type.STRING, "k", required=True),
+    Column("text", Type.STRING, "x"),
+    Column("number", Type.INT, "x"),
+    Column("real", Type.FLOAT, "x"),
+    Column("yes", Type.BOOL, "x"),
+)
+
+
+def typed(kind: Type) -> Column:
+    return Column(f"a_{kind.value}", kind, "x", fields=FIELDS if kind is Type.RECORDS else ())
+
+
 TYPED = Table(
     "raw",
     "things",
     "Every type",
-    (Column("id", Type.INT, "k"), *(Column(f"a_{t.value}", t, "x") for t in Type)),
+    (Column("id", Type.INT, "k"), *map(typed, Type)),
     key=("id",),
     cluster=("a_string",),
 )
@@ -45,6 +59,16 @@ VALUES: dict[Type, list[Any]] = {
         Decimal("99999999999999999999999999999.999999999"),
     ],
     Type.JSON: [{"b": [1, None], "a": "é"}, [], "text", 0.1, None, {"n": 2**53 + 1}, "\u2028</script>"],
+    Type.RECORDS: [
+        [],
+        [{"key": "a"}],
+        [
+            {"key": "b", "text": "}{;é'", "number": 2**60, "real": 0.1, "yes": True},
+            {"key": "b"},
+            {"key": "", "real": 0},
+        ],
+        [{"key": "n", "text": ""}] * 300,
+    ],
 }
 
 
@@ -58,6 +82,8 @@ def typed_rows() -> list[dict[str, Any]]:
 
 
 def stored_value(kind: Type, value: Any) -> Any:
+    if kind is Type.RECORDS:
+        return [{f.name: item.get(f.name) for f in FIELDS} for item in value or []]
     if value is None:
         return None
     if kind is Type.JSON:
@@ -97,13 +123,18 @@ def told(kind: Type, value: Any) -> str:
             return text.rstrip("0").rstrip(".") if "." in text else text
         case Type.TIMESTAMP:
             return str((value - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1))
+        case Type.RECORDS:
+            return "".join(f"{{{row_text(FIELDS, item)}}}" for item in value)
     return str(value)
 
 
+def row_text(columns: Sequence[Column], row: dict[str, Any]) -> str:
+    held = [c for c in sorted(columns, key=lambda c: c.name) if row[c.name] not in (None, [])]
+    return "".join(f"{c.name}={told(c.type, row[c.name])};" for c in held)
+
+
 def hash_of(declared: Table, row: dict[str, Any]) -> str:
-    columns = sorted(declared.columns, key=lambda c: c.name)
-    text = "".join(f"{c.name}={told(c.type, row[c.name])};" for c in columns if row[c.name] is not None)
-    return hashlib.md5(text.encode()).hexdigest()
+    return hashlib.md5(row_text(declared.columns, row).encode()).hexdigest()
 
 
 def test_a_rows_hash_is_the_same_wherever_it_is_stored(both):
