@@ -6,7 +6,7 @@ table, column, row and key, or (with `on_bad="quarantine"`) becomes a `Rejected`
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from itertools import islice
@@ -128,6 +128,20 @@ class Extract:
     """
 
     batches: Iterator[pa.RecordBatch]
+    rejected: list[Rejected] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Selection:
+    """Rows that are in the warehouse already: each query gives data columns, `_load_partition`, and `_problem` (null
+    where a row is fine). `origin` is the column that says where a refused row comes from; `told` hears what the
+    queries will read before they run.
+    """
+
+    queries: Sequence[str]
+    origin: str
+    told: Callable[[str], None] = lambda _line: None
     rejected: list[Rejected] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
 

@@ -4,27 +4,24 @@ Imported only when WAREHOUSE=bigquery: the client library takes seconds to load.
 """
 
 import datetime as dt
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from google.api_core.exceptions import GoogleAPICallError, NotFound
+from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
-from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, Column, Table, Write, describe
-from dreamclass_intel.records import Extract
+from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, Table, Write
+from dreamclass_intel.records import Selection
 from dreamclass_intel.settings import BigQuerySettings
 from dreamclass_intel.warehouse import bigquery_sql as sql
 from dreamclass_intel.warehouse.bigquery_jobs import Jobs, connect
-from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
-from dreamclass_intel.warehouse.spool import Spool, conflict, quarantine_batch, schema_difference, type_problems
-
-STAGING_LIFE = dt.timedelta(hours=6)  # of a killed load's staging table
-LEGACY = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}  # the API's names of types
+from dreamclass_intel.warehouse.bigquery_schema import fields, nullable, types
+from dreamclass_intel.warehouse.bigquery_staging import Staging, dressed
+from dreamclass_intel.warehouse.protocol import Audit, Data, WriteResult, digest
+from dreamclass_intel.warehouse.spool import Spool, conflict, replaces, schema_difference, type_problems
 
 
 class BigQueryWarehouse:
@@ -57,32 +54,38 @@ class BigQueryWarehouse:
             if stored is None:
                 self._create(table)
                 continue
-            new = schema_difference(table, self.name(table.address), _types(stored), sql.stored_types(table))
+            new = schema_difference(table, self.name(table.address), types(stored), sql.stored_types(table))
             if new:
-                fields = {field.name: field for field in _fields(table)}
+                made = {field.name: field for field in fields(table)}
                 # Old rows have no value: a new column cannot be REQUIRED.
-                stored.schema = [*stored.schema, *(_nullable(fields[name]) for name in new)]
+                stored.schema = [*stored.schema, *(nullable(made[name]) for name in new)]
                 self.client.update_table(stored, ["schema"], retry=self._jobs().retry)
 
-    def write(self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str) -> WriteResult:
+    def write(self, table: Table, partitions: Sequence[str] | None, data: Data, run_id: str) -> WriteResult:
         """See `Warehouse.write`. Raises ContractError for rows the contract refuses; nothing is written then."""
         jobs = self._jobs()
-        with Spool(table, data, partitions, self.spool, _dressed) as spool, ExitStack() as staged:
-            self.ensure([table, QUARANTINE])
-            staging = staged.enter_context(self._staged(jobs, table, spool.path)) if spool.rows else None
-            refused = staged.enter_context(self._staged_refusals(jobs, spool)) if spool.rejected else None
+        staging = Staging(self.client, jobs, self.settings.dataset_prefix)
+        with ExitStack() as held:
+            if isinstance(data, Selection):
+                self.ensure([table, QUARANTINE])
+                incoming = held.enter_context(staging.selected(table, data, partitions))
+            else:
+                spool = held.enter_context(Spool(table, data, partitions, self.spool, dressed))
+                self.ensure([table, QUARANTINE])
+                incoming = held.enter_context(staging.loaded(table, spool))
+            refused = held.enter_context(staging.refused(data.rejected, self.spool))
             swap = sql.Swap(
                 table,
                 self.name(table.address),
-                staging,
-                spool.replaces(partitions),
+                incoming.name,
+                replaces(table, partitions, incoming.partitions, data.rejected),
                 self.name(QUARANTINE.address),
                 refused,
                 dt.datetime.now(dt.UTC),
                 run_id,
             )
             kept = self._swap(jobs, swap)
-            return WriteResult(kept, spool.rows - kept, len(spool.rejected), jobs.statistics)
+            return WriteResult(kept, incoming.rows - kept, len(data.rejected), jobs.statistics)
 
     def content_hash(self, table: Table) -> str:
         """Hash of the stored rows and their partitions, blind to order, load time and run."""
@@ -94,7 +97,7 @@ class BigQueryWarehouse:
         """See `Warehouse.audit`. Reads the table once whole, and its key once more."""
         self.ensure([QUARANTINE])
         stored = self._stored(table)
-        problems = type_problems(_types(stored) if stored else {}, sql.stored_types(table))
+        problems = type_problems(types(stored) if stored else {}, sql.stored_types(table))
         if problems:
             return Audit(0, tuple(problems), 0)
         jobs, target = self._jobs(), self.name(table.address)
@@ -120,35 +123,8 @@ class BigQueryWarehouse:
         kept: int = found["kept"]
         return kept
 
-    @contextmanager
-    def _staged(self, jobs: Jobs, table: Table, file: Path) -> Iterator[str]:
-        """A staging table filled from the file, gone afterwards; quoted name."""
-        staging = self._staging(table)
-        self.client.create_table(staging, retry=jobs.retry)
-        try:
-            jobs.load(file, staging.reference, staging.schema)
-            yield self.name(f"{table.schema}.{staging.table_id}")
-        finally:
-            with suppress(GoogleAPICallError):  # it expires anyway, and must not hide the load's own error
-                self.client.delete_table(staging, not_found_ok=True, retry=jobs.retry)
-
-    @contextmanager
-    def _staged_refusals(self, jobs: Jobs, spool: Spool) -> Iterator[str]:
-        file = spool.path.with_name("refused.parquet")
-        pq.write_table(pa.Table.from_batches([_dressed(quarantine_batch(spool.rejected), 0)]), file)
-        with self._staged(jobs, QUARANTINE, file) as name:
-            yield name
-
-    def _staging(self, table: Table) -> bigquery.Table:
-        fields = [_nullable(f) for f in _fields(table) if f.name in table.arrow_schema.names]
-        schema = [*fields, bigquery.SchemaField(sql.POSITION, "INT64")]
-        reference = self._reference(table, f"{table.name}__load_{uuid.uuid4().hex[:12]}")
-        staging = bigquery.Table(reference, schema=schema)
-        staging.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
-        return staging
-
     def _create(self, table: Table) -> None:
-        made = bigquery.Table(self._reference(table, table.name), schema=_fields(table))
+        made = bigquery.Table(self._reference(table, table.name), schema=fields(table))
         made.description = table.description
         if sql.partitioned(table):
             made.time_partitioning = bigquery.TimePartitioning(field=sql.DAY)
@@ -184,44 +160,3 @@ class BigQueryWarehouse:
 
     def _keys(self, jobs: Jobs, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row.values()) for row in self._read(jobs, query).to_pylist()]
-
-
-def _fields(table: Table) -> list[bigquery.SchemaField]:
-    required = set(sql.never_null(table))
-    fields = [_field(c, required=c.name in required) for c in table.stored_columns]
-    if sql.partitioned(table):
-        fields.append(
-            bigquery.SchemaField(sql.DAY, "DATE", description=f"Day of {PARTITION.name}; filter to read less")
-        )
-    return fields
-
-
-def _field(column: Column, *, required: bool) -> bigquery.SchemaField:
-    if column.fields:
-        fields = [_field(f, required=False) for f in column.fields]
-        return bigquery.SchemaField(column.name, "RECORD", "REPEATED", fields=fields, description=describe(column))
-    mode = "REQUIRED" if required else "NULLABLE"
-    return bigquery.SchemaField(column.name, sql.SQL_TYPE[column.type], mode, description=describe(column))
-
-
-def _nullable(field: bigquery.SchemaField) -> bigquery.SchemaField:
-    if field.mode == "REPEATED":
-        return field
-    return bigquery.SchemaField(field.name, field.field_type, description=field.description)
-
-
-def _types(stored: bigquery.Table) -> dict[str, str]:
-    return {field.name: _type(field) for field in stored.schema}
-
-
-def _type(field: bigquery.SchemaField) -> str:
-    if field.fields:
-        return f"ARRAY<STRUCT<{', '.join(f'{f.name} {_type(f)}' for f in field.fields)}>>"
-    return LEGACY.get(field.field_type, field.field_type)
-
-
-def _dressed(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
-    """As filed for BigQuery: timestamps say that they are UTC (else they would load as DATETIME), rows are numbered."""
-    arrays = [c.cast(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(c.type) else c for c in batch.columns]
-    position = pa.array(range(first, first + batch.num_rows), pa.int64())
-    return pa.RecordBatch.from_arrays([*arrays, position], names=[*batch.schema.names, sql.POSITION])

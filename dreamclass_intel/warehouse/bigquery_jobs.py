@@ -14,6 +14,7 @@ from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
 from google.cloud.bigquery.table import RowIterator
 from google.oauth2 import service_account
 
+from dreamclass_intel.contracts import ContractError
 from dreamclass_intel.settings import BigQuerySettings, SettingsError
 
 LABELS = {"app": "dreamclass-intel"}
@@ -96,6 +97,23 @@ class Jobs:
             if "limit for bytes billed" in str(error):
                 error.add_note("BIGQUERY_MAXIMUM_GIB_BILLED is the limit.")
             raise
+
+    def dry_run(self, sql: str) -> int:
+        """Bytes the query would read, without running it. Raises what running it would, the cost limit's too."""
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, labels=LABELS)
+        job = self._client.query(sql, job_config=config, retry=self.retry, job_retry=None)
+        processed = int(job.total_bytes_processed or 0)
+        limit = self._settings.maximum_gib_billed
+        if limit and processed > limit * GIB:
+            raise ContractError(
+                f"A query would read {processed / GIB:,.1f} GiB: over BIGQUERY_MAXIMUM_GIB_BILLED={limit:g}"
+            )
+        return processed
+
+    def costs(self, processed: int) -> str:
+        """Bytes and their price in words."""
+        usd = processed / TIB * self._settings.usd_per_tib
+        return f"{processed / GIB:,.2f} GiB to read, about {usd:,.2f} USD"
 
     def script(self, sql: str) -> None:
         """Run one atomic step again while other writers of its tables make BigQuery abort it."""

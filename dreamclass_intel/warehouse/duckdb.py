@@ -24,10 +24,17 @@ from dreamclass_intel.contracts import (
     Write,
     quote,
 )
-from dreamclass_intel.records import Extract
+from dreamclass_intel.records import Selection
 from dreamclass_intel.warehouse.content import duckdb_hash
-from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
-from dreamclass_intel.warehouse.spool import Spool, conflict, quarantine_batch, schema_difference, type_problems
+from dreamclass_intel.warehouse.protocol import Audit, Data, WriteResult, digest
+from dreamclass_intel.warehouse.spool import (
+    Spool,
+    conflict,
+    quarantine_batch,
+    replaces,
+    schema_difference,
+    type_problems,
+)
 
 SQL_TYPE: dict[Type, str] = {
     Type.STRING: "VARCHAR",
@@ -92,8 +99,10 @@ class DuckDBWarehouse:
             for table in tables:
                 _ensure(con, table)
 
-    def write(self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str) -> WriteResult:
+    def write(self, table: Table, partitions: Sequence[str] | None, data: Data, run_id: str) -> WriteResult:
         """See `Warehouse.write`. Raises ContractError for rows the contract refuses; nothing is written then."""
+        if isinstance(data, Selection):
+            raise TypeError(f"{table.address}: DuckDB selects from no vendor's tables; hand it an Extract")
         with Spool(table, data, partitions, self.path.parent / "spool") as spool, self.connect() as con:
             _ensure(con, table)
             _ensure(con, QUARANTINE)
@@ -161,7 +170,7 @@ class DuckDBWarehouse:
         run_id: str,
     ) -> WriteResult:
         loaded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        replaced = spool.replaces(partitions)
+        replaced = replaces(table, partitions, spool.found, spool.rejected)
         columns = ", ".join(quote(c.name) for c in table.data_columns)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, "

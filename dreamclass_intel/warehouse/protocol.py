@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from dreamclass_intel.contracts import Table
-from dreamclass_intel.records import Extract
+from dreamclass_intel.records import Extract, Selection
+
+Data = Extract | Selection
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Audit:
 class Warehouse(Protocol):
     """Storage of declared tables. Every write is atomic: readers see the old rows or the new ones."""
 
-    def write(self, table: Table, partitions: Sequence[str] | None, data: Extract, run_id: str) -> WriteResult:
+    def write(self, table: Table, partitions: Sequence[str] | None, data: Data, run_id: str) -> WriteResult:
         """Write `data` by `table.write`; None replaces an unpartitioned table whole."""
         ...
 

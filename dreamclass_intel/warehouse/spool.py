@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -59,23 +59,32 @@ class Spool:
         """Refused records, complete once entered."""
         return self.data.rejected
 
-    def replaces(self, partitions: Sequence[str] | None) -> list[str] | None:
-        """The partitions whose stored rows and refusals give way, of those asked for; None for the whole table."""
-        if partitions is None or self.table.write is not Write.SNAPSHOT:
-            return None if partitions is None else list(partitions)
-        # Taken in a ranged run it belongs to the day its rows name; other days keep theirs.
-        return sorted(self.found | {r.partition for r in self.rejected}) or [max(partitions)]
-
     def _check(self, batch: pa.RecordBatch) -> None:
         if batch.schema != self.table.arrow_schema:
             raise ContractError(f"{self.table.address}: batch schema {batch.schema} is not the contract's")
         found = set(batch.column(PARTITION.name).unique().to_pylist())
         self.found |= found
-        if self._allowed is not None and found - self._allowed:
-            raise ContractError(
-                f"{self.table.address}: rows of partitions {sorted(found - self._allowed, key=str)[:5]} in a load of "
-                f"{min(self._allowed)}..{max(self._allowed)}"
-            )
+        check_partitions(self.table, found, self._allowed)
+
+
+def replaces(
+    table: Table, partitions: Sequence[str] | None, found: Collection[str], rejected: Sequence[Rejected]
+) -> list[str] | None:
+    """The partitions whose stored rows and refusals give way, of those asked for; None for the whole table.
+    `found`: those the rows name."""
+    if partitions is None or table.write is not Write.SNAPSHOT:
+        return None if partitions is None else list(partitions)
+    # Taken in a ranged run it belongs to the day its rows name; other days keep theirs.
+    return sorted({*found, *(r.partition for r in rejected)}) or [max(partitions)]
+
+
+def check_partitions(table: Table, found: Collection[str], allowed: Collection[str] | None) -> None:
+    """Raise ContractError for rows of partitions that were not asked for."""
+    if allowed is not None and (foreign := set(found) - set(allowed)):
+        raise ContractError(
+            f"{table.address}: rows of partitions {sorted(foreign, key=str)[:5]} in a load of "
+            f"{min(allowed)}..{max(allowed)}"
+        )
 
 
 def quarantine_batch(rejected: Sequence[Rejected]) -> pa.RecordBatch:

@@ -66,12 +66,17 @@ OTHER_SQL: dict[Type, str] = {
     Type.DATE: "DATE '2024-02-02'",
     Type.DECIMAL: "1.5",
     Type.JSON: "'{}'",
+    Type.RECORDS: "[]",
 }
+
+
+def _row(columns: Iterable[Column]) -> dict[str, Any]:
+    return {c.name: VALUES[c.type] for c in columns}
 
 
 def full_row(declared: Table) -> dict[str, Any]:
     """A valid row with every column filled."""
-    return {column.name: VALUES[column.type] for column in declared.data_columns}
+    return {c.name: [_row(c.fields)] if c.fields else VALUES[c.type] for c in declared.data_columns}
 
 
 def partitions_of(declared: Table) -> list[str] | None:

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dreamclass_intel.contracts import ContractError, Rejected
+from dreamclass_intel.defs.ga4.flatten_sql import SCALARS, DuckDB, flattened
 from dreamclass_intel.defs.ga4.shards import Shard, ShardSource
 from dreamclass_intel.defs.ga4.tables import EVENTS
 from dreamclass_intel.http import SourceError
-from dreamclass_intel.privacy import email_pattern
 from dreamclass_intel.records import conform, to_json
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "export_schema.json").read_text())
@@ -52,17 +52,6 @@ READ: dict[str, str] = {
     "session_traffic_source_last_click": "STRUCT(cross_channel_campaign STRUCT(source VARCHAR, medium VARCHAR, "
     "campaign_name VARCHAR, default_channel_group VARCHAR))",
 }
-PARAMS = (
-    "page_location",
-    "page_referrer",
-    "page_title",
-    "ga_session_id",
-    "ga_session_number",
-    "session_engaged",
-    "engagement_time_msec",
-)
-# In JSON text an escape sequence before an address is none of its letters.
-EMAIL = r"(\\(?:[bfnrt]|u[0-9A-Fa-f]{4}))?" + email_pattern(r"\s\p{Z}")
 
 
 @dataclass
@@ -203,107 +192,18 @@ def _parquet(con: duckdb.DuckDBPyConnection, paths: list[str]) -> tuple[str, lis
     return f"(SELECT {', '.join(typed)}, filename FROM {reader})", unknown
 
 
-def _masked(expression: str) -> str:
-    """The text with e-mail addresses (plain or URL-encoded) reduced to their domain."""
-    has = f"contains({expression}, '@') OR contains({expression}, '%40')"
-    masked = f"regexp_replace({expression}, {_literal(EMAIL)}, '\\1[e-mail]@\\2', 'g')"
-    return f"CASE WHEN {has} THEN {masked} ELSE {expression} END"
-
-
 def _sql(relation: str, unknown: list[str]) -> str:
-    """Flattening in three steps: parameters as one object, columns and the row's hash, the ordinals of repeats."""
-    value = (
-        "coalesce(to_json(p.value.string_value)::VARCHAR, p.value.int_value::VARCHAR, "
-        "to_json(coalesce(p.value.double_value, p.value.float_value))::VARCHAR, 'null')"
-    )
-
-    def as_object(params: str) -> str:
-        members = f"list_transform({params}, lambda p: to_json(p.key)::VARCHAR || ':' || {value})"
-        return f"'{{' || array_to_string({members}, ',') || '}}'"
-
-    named = ", ".join(map(_literal, PARAMS))
-    extra = "NULL"
+    scalars = ", ".join(f"{path} AS {name}" for name, path in SCALARS.items())
+    extra = "NULL::VARCHAR"
     if unknown:
         pairs = ", ".join(f"{_literal(name)}, {_quoted(name)}" for name in unknown)
         # A merge patch drops nulls, so rows without any of the columns get none.
         extra = f"nullif(json_merge_patch('{{}}', json_object({pairs}))::VARCHAR, '{{}}')"
-    key = " || '|' || ".join(
-        f"coalesce({name}::VARCHAR, '')"
-        for name in (
-            "user_pseudo_id",
-            "stream_id",
-            "event_timestamp",
-            "event_name",
-            "event_bundle_sequence_id",
-            "batch_page_id",
-            "batch_ordering_id",
-            "batch_event_index",
-            "params",
-        )
+    shard = "shards.suffix AS shard, shards.last_modified AS table_last_modified"
+    return flattened(
+        f"(SELECT {scalars}, event_params, {extra} AS extra, {shard} FROM {relation} JOIN shards USING (filename))",
+        DuckDB(),
     )
-    picked = ", ".join(f"'$.{name}'" for name in PARAMS)
-    at = {name: f"v[{number}]" for number, name in enumerate(PARAMS, 1)}
-    crossed = "session_traffic_source_last_click.cross_channel_campaign"
-    return f"""
-WITH sorted AS (
-    SELECT * REPLACE (list_sort(coalesce(event_params, [])) AS event_params) FROM {relation}
-), source AS (
-    SELECT * EXCLUDE (event_params), {as_object("event_params")} AS all_params,
-        {as_object(f"list_filter(event_params, lambda p: p.key NOT IN ({named}))")} AS other_params
-    FROM sorted
-), masked AS (
-    SELECT * EXCLUDE (all_params, other_params), {_masked("all_params")} AS params,
-        {_masked("other_params")} AS other_params
-    FROM source
-), read AS (
-    SELECT *, json_extract_string(params, [{picked}]) AS v, md5({key}) AS event_key FROM masked
-), flat AS (
-    SELECT
-        strptime(shards.suffix, '%Y%m%d')::DATE AS event_date,
-        event_timestamp AS event_timestamp_us,
-        make_timestamp(event_timestamp) AS event_at,
-        event_name, event_key, user_pseudo_id,
-        {_masked("user_id")} AS user_id,
-        stream_id, platform,
-        TRY_CAST(CASE WHEN starts_with({at["ga_session_id"]}, 's')
-            THEN regexp_extract({at["ga_session_id"]}, '^s(\\d+)', 1) ELSE {at["ga_session_id"]} END AS BIGINT)
-            AS ga_session_id,
-        TRY_CAST({at["ga_session_number"]} AS BIGINT) AS ga_session_number,
-        {at["session_engaged"]} IN ('1', 'true') AS session_engaged,
-        TRY_CAST({at["engagement_time_msec"]} AS BIGINT) AS engagement_time_ms,
-        {at["page_location"]} AS page_location,
-        {at["page_referrer"]} AS page_referrer,
-        {at["page_title"]} AS page_title,
-        device.category AS device_category, geo.country AS country, geo.city AS city,
-        collected_traffic_source.manual_source AS collected_source,
-        collected_traffic_source.manual_medium AS collected_medium,
-        collected_traffic_source.manual_campaign_name AS collected_campaign,
-        collected_traffic_source.gclid IS NOT NULL AS has_gclid,
-        {crossed}.source AS session_source,
-        {crossed}.medium AS session_medium,
-        {crossed}.campaign_name AS session_campaign,
-        {crossed}.default_channel_group AS session_default_channel_group,
-        traffic_source.source AS first_user_source,
-        traffic_source.medium AS first_user_medium,
-        traffic_source.name AS first_user_campaign,
-        privacy_info.analytics_storage AS analytics_storage,
-        is_active_user, event_bundle_sequence_id, batch_page_id, batch_ordering_id, batch_event_index,
-        other_params AS event_params,
-        {_masked(extra) if unknown else "NULL::VARCHAR"} AS extra_columns,
-        'events_' || shards.suffix AS source_table,
-        shards.last_modified AS table_last_modified,
-        CASE WHEN event_date IS DISTINCT FROM shards.suffix THEN 'event_date: not the date of its shard'
-            WHEN event_name IS NULL THEN 'event_name: missing in a required column'
-            WHEN event_timestamp IS NULL THEN 'event_timestamp_us: missing in a required column' END AS _problem
-    FROM read JOIN shards USING (filename)
-)
-SELECT *,
-    row_number() OVER (PARTITION BY event_date, event_key ORDER BY user_id, session_engaged, country, city,
-        device_category, collected_source, collected_medium, collected_campaign, has_gclid, session_source,
-        session_medium, session_campaign, session_default_channel_group, first_user_source, first_user_medium,
-        first_user_campaign, analytics_storage, is_active_user, platform, extra_columns) - 1 AS duplicate_ordinal,
-    strftime(event_date, '%Y-%m-%d') AS _load_partition
-FROM flat"""
 
 
 def _checked(batch: pa.RecordBatch, reading: Reading) -> Iterator[pa.RecordBatch]:

@@ -1,0 +1,130 @@
+"""Rows on their way into BigQuery: in a staging table, filled from a file or by queries, gone afterwards."""
+
+import datetime as dt
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+
+from dreamclass_intel.contracts import PARTITION, QUARANTINE, Rejected, Table
+from dreamclass_intel.records import Selection, to_json
+from dreamclass_intel.warehouse import bigquery_sql as sql
+from dreamclass_intel.warehouse.bigquery_jobs import Jobs
+from dreamclass_intel.warehouse.bigquery_schema import fields, nullable
+from dreamclass_intel.warehouse.spool import Spool, check_partitions, quarantine_batch
+
+STAGING_LIFE = dt.timedelta(hours=6)  # of a killed load's staging table
+PROBLEM = "_problem"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What is staged; `name` is quoted, None where there are no rows."""
+
+    name: str | None
+    rows: int
+    partitions: frozenset[str]
+
+
+class Staging:
+    """Staging tables of one write."""
+
+    def __init__(self, client: bigquery.Client, jobs: Jobs, prefix: str) -> None:
+        self._client, self._jobs, self._prefix = client, jobs, prefix
+
+    @contextmanager
+    def loaded(self, table: Table, spool: Spool) -> Iterator[Incoming]:
+        """The spooled file's rows, by a load job."""
+        if not spool.rows:
+            yield Incoming(None, 0, frozenset())
+            return
+        with self._filled(table, spool.path) as name:
+            yield Incoming(name, spool.rows, frozenset(spool.found))
+
+    @contextmanager
+    def selected(self, table: Table, data: Selection, partitions: Sequence[str] | None) -> Iterator[Incoming]:
+        """What the queries select; refused rows go to `data.rejected`. Raises ContractError for rows of partitions
+        that were not asked for."""
+        processed = sum(self._jobs.dry_run(query) for query in data.queries)
+        data.metadata["dry_run_bytes"] = processed
+        data.told(self._jobs.costs(processed))
+        columns = sql.columns(table.arrow_schema.names)
+        with self._made(table, bigquery.SchemaField(PROBLEM, "STRING")) as made:
+            name = self._name(table, made)
+            for query in data.queries:
+                self._jobs.query(
+                    f"INSERT INTO {name} ({columns}, {PROBLEM}, {sql.quote(sql.POSITION)}) "
+                    f"SELECT {columns}, {PROBLEM}, 0 FROM ({query})"
+                )
+            refused = list(self._jobs.query(f"SELECT * FROM {name} WHERE {PROBLEM} IS NOT NULL"))
+            if refused:
+                data.rejected += [_rejection(table, dict(row), data.origin) for row in refused]
+                self._jobs.query(f"DELETE FROM {name} WHERE {PROBLEM} IS NOT NULL")
+            partition = sql.quote(PARTITION.name)
+            counted = self._jobs.query(f"SELECT {partition}, COUNT(*) FROM {name} GROUP BY {partition}")
+            rows = {row[0]: row[1] for row in counted}
+            check_partitions(table, rows, partitions)
+            yield Incoming(name if rows else None, sum(rows.values()), frozenset(rows))
+
+    @contextmanager
+    def refused(self, rejected: Sequence[Rejected], folder: Path) -> Iterator[str | None]:
+        """The refused records, as rows of `raw.quarantine`; None for none."""
+        if not rejected:
+            yield None
+            return
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            file = Path(scratch) / "refused.parquet"
+            pq.write_table(pa.Table.from_batches([dressed(quarantine_batch(rejected), 0)]), file)
+            with self._filled(QUARANTINE, file) as name:
+                yield name
+
+    @contextmanager
+    def _filled(self, table: Table, file: Path) -> Iterator[str]:
+        with self._made(table) as made:
+            self._jobs.load(file, made.reference, made.schema)
+            yield self._name(table, made)
+
+    @contextmanager
+    def _made(self, table: Table, *more: bigquery.SchemaField) -> Iterator[bigquery.Table]:
+        columns = [nullable(f) for f in fields(table) if f.name in table.arrow_schema.names]
+        dataset = bigquery.DatasetReference(self._client.project, f"{self._prefix}{table.schema}")
+        made = bigquery.Table(
+            dataset.table(f"{table.name}__load_{uuid.uuid4().hex[:12]}"),
+            schema=[*columns, *more, bigquery.SchemaField(sql.POSITION, "INT64")],
+        )
+        made.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
+        self._client.create_table(made, retry=self._jobs.retry)
+        try:
+            yield made
+        finally:
+            with suppress(GoogleAPICallError):  # it expires anyway, and must not hide the load's own error
+                self._client.delete_table(made, not_found_ok=True, retry=self._jobs.retry)
+
+    def _name(self, table: Table, made: bigquery.Table) -> str:
+        return sql.table_name(self._client.project, self._prefix, f"{table.schema}.{made.table_id}")
+
+
+def dressed(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+    """As filed for BigQuery: timestamps say that they are UTC (else they would load as DATETIME), rows are numbered."""
+    arrays = [c.cast(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(c.type) else c for c in batch.columns]
+    position = pa.array(range(first, first + batch.num_rows), pa.int64())
+    return pa.RecordBatch.from_arrays([*arrays, position], names=[*batch.schema.names, sql.POSITION])
+
+
+def _rejection(table: Table, row: dict[str, Any], origin: str) -> Rejected:
+    problem = row.pop(PROBLEM)
+    kept = {k: _plain(v) for k, v in row.items() if v is not None and k in table.arrow_schema.names}
+    partition = kept.pop(PARTITION.name)
+    return Rejected(table.address, partition, problem, problem.split(":")[0], to_json(kept), kept.get(origin))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.date) else value
