@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Beside the end-to-end tests, whose daemons have deadlines, a worker's other tests take what is left of the CPU."""
+    """The end-to-end tests and their daemons keep their pace: the others take what CPU is left."""
     if "PYTEST_XDIST_WORKER" in os.environ and item.get_closest_marker("e2e") is None and os.nice(0) == 0:
         os.nice(10)
 
