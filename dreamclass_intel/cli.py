@@ -69,8 +69,12 @@ def sandbox_command() -> None:
     """Serve the stand-in vendors on loopback until stopped."""
     _check_settings()
     from dreamclass_intel.sandbox.servers.server import serve
+    from dreamclass_intel.settings import SettingsError
 
-    serve()
+    try:
+        serve()
+    except SettingsError as error:
+        _fail(str(error))
 
 
 @app.command("advance")

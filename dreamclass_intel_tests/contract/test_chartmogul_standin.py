@@ -25,7 +25,7 @@ def api(sandbox: str) -> Any:
     config.uri = f"{sandbox}/chartmogul/v1"
 
     def get(path: str, **params: Any) -> Any:
-        return requests.get(f"{config.uri}{path}", params, auth=(SANDBOX_KEY, ""), timeout=10).json()
+        return requests.get(f"{config.uri}{path}", params, auth=(SANDBOX_KEY, ""), timeout=60).json()
 
     return SimpleNamespace(config=config, get=get)
 
@@ -145,7 +145,7 @@ def test_too_many_requests(api, site):
 
 @pytest.mark.parametrize("params", [{"cursor": "bm90LWpzb24="}, {"per_page": "many"}, {"page": "2"}])
 def test_bad_requests(api, params):
-    answer = requests.get(f"{api.config.uri}/customers", params, auth=(SANDBOX_KEY, SANDBOX_KEY), timeout=10)
+    answer = requests.get(f"{api.config.uri}/customers", params, auth=(SANDBOX_KEY, SANDBOX_KEY), timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (400, 400)
 
 

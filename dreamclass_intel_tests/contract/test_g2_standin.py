@@ -16,7 +16,7 @@ def ask(sandbox: str) -> Any:
             f"{sandbox}/g2/api/v2/products/{product}/buyer_intent",
             asked,
             headers={"Authorization": f"Bearer {key}"},
-            timeout=10,
+            timeout=60,
         )
 
     return get

@@ -253,9 +253,9 @@ def test_days_appear_when_they_are_published(client, site):
 
 
 def test_the_listing_holds_published_files_only_and_wants_the_key(sandbox):
-    assert requests.get(f"{sandbox}/ga4/export/", timeout=10).status_code == 401
+    assert requests.get(f"{sandbox}/ga4/export/", timeout=60).status_code == 401
     headers = {"Authorization": f"Bearer {SANDBOX_KEY}"}
-    files = requests.get(f"{sandbox}/ga4/export/", headers=headers, timeout=10).json()["files"]
+    files = requests.get(f"{sandbox}/ga4/export/", headers=headers, timeout=60).json()["files"]
     names = [f["name"] for f in files]
     assert names[0] == "events_20240101.jsonl.gz"
     assert names[-3:] == [
@@ -264,4 +264,4 @@ def test_the_listing_holds_published_files_only_and_wants_the_key(sandbox):
         "events_intraday_20240408.jsonl.gz",
     ]
     for name, status in ((names[-1], 200), ("events_20240408.jsonl.gz", 404)):
-        assert requests.get(f"{sandbox}/ga4/export/{name}", headers=headers, timeout=10).status_code == status
+        assert requests.get(f"{sandbox}/ga4/export/{name}", headers=headers, timeout=60).status_code == status

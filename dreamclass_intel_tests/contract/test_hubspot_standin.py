@@ -69,7 +69,7 @@ def test_objects_deserialise_with_text_values_and_only_default_properties(sandbo
 
 def test_the_client_would_notice_a_malformed_page(sandbox):
     headers = {"Authorization": f"Bearer {SANDBOX_KEY}"}
-    page = requests.get(f"{sandbox}/hubspot/crm/v3/objects/deals", headers=headers, timeout=10).json()
+    page = requests.get(f"{sandbox}/hubspot/crm/v3/objects/deals", headers=headers, timeout=60).json()
     read = client(sandbox).crm.deals.basic_api.api_client.deserialize
     kind = "CollectionResponseSimplePublicObjectWithAssociationsForwardPaging"
     assert len(read(SimpleNamespace(data=json.dumps(page)), kind).results) == 10

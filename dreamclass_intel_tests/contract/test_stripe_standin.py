@@ -48,7 +48,7 @@ def client(sandbox):
 def get(sandbox):
     def call(path: str, key: str = SANDBOX_KEY, **params: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return requests.get(f"{sandbox}/stripe/v1/{path}", params, headers=headers, timeout=10)
+        return requests.get(f"{sandbox}/stripe/v1/{path}", params, headers=headers, timeout=60)
 
     return call
 
@@ -219,7 +219,7 @@ def test_queries_of_every_spelling(get, store):
     raw = requests.get(
         get("events").url + f"?types%5B0%5D=invoice.paid&created%5Bgte%5D={start}",
         headers={"Authorization": f"Bearer {SANDBOX_KEY}"},
-        timeout=10,
+        timeout=60,
     )
     assert raw.json() == plain
 
@@ -250,7 +250,7 @@ def test_keys(get, sandbox):
     refused = get("invoices", key="sk_test_somebodyelses")
     assert (refused.status_code, "somebody" in refused.text) == (401, False)
     url = f"{sandbox}/stripe/v1/products"
-    assert requests.get(url, auth=(SANDBOX_KEY, ""), timeout=10).status_code == 200
+    assert requests.get(url, auth=(SANDBOX_KEY, ""), timeout=60).status_code == 200
 
 
 def test_rate_limits_raise_in_the_sdk(client, site):

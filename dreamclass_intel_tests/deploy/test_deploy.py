@@ -283,6 +283,7 @@ def test_the_clusters_instance_retries_and_queues_as_ours(helm, tmp_path):
     rendered = {
         "run_monitoring": {
             "enabled": monitoring["enabled"],
+            "start_timeout_seconds": monitoring["startTimeoutSeconds"],
             "poll_interval_seconds": monitoring["pollIntervalSeconds"],
             "free_slots_after_run_end_seconds": monitoring["freeSlotsAfterRunEndSeconds"],
         },
@@ -290,7 +291,7 @@ def test_the_clusters_instance_retries_and_queues_as_ours(helm, tmp_path):
         "telemetry": helm["telemetry"],
         **extra,
     }
-    assert rendered["run_monitoring"] == root["run_monitoring"]
+    assert rendered["run_monitoring"] == {**root["run_monitoring"], "start_timeout_seconds": 300}
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(rendered))
     dagster_instance_config(str(tmp_path), "dagster.yaml")
 

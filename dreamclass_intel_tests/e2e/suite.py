@@ -1,5 +1,6 @@
 """A whole suite for end-to-end tests: sandbox, `dagster dev`, a webhook receiver; and its GraphQL API."""
 
+import datetime as dt
 import json
 import os
 import signal
@@ -42,7 +43,7 @@ def until(what: str, probe: Callable[[], Any], patience_s: float = 600) -> Any:
 class Suite:
     """The running processes, all under one throw-away folder."""
 
-    def __init__(self, folder: Path, scale: float) -> None:
+    def __init__(self, folder: Path, scale: float, start_date: dt.date) -> None:
         self.folder = folder
         self.receiver = Receiver(status=503)
         self.port, sandbox_port = free_port(), free_port()
@@ -51,7 +52,7 @@ class Suite:
         state = folder / ".state"
         (state / "sandbox").mkdir(parents=True)
         self.clock = state / "sandbox" / "clock.json"
-        self.set_now("2024-01-01T18:00:00+00:00")  # no day has closed: the sensors find nothing to start
+        self.set_now(f"{start_date}T18:00:00+00:00")  # no day has closed: the sensors find nothing to start
         (folder / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
         self.env = {
             **os.environ,
@@ -59,6 +60,7 @@ class Suite:
             "STATE_DIR": str(state),
             "SANDBOX_URL": self.sandbox_url,
             "SANDBOX_SCALE": str(scale),
+            "START_DATE": start_date.isoformat(),
             "ALERT_URLS": self.receiver.url,
             "DAGSTER_EVENT_BATCH_SIZE": "2000",
             "PYTHONWARNINGS": "ignore",

@@ -15,15 +15,16 @@ import pytest
 
 from dreamclass_intel.definitions import build_defs
 from dreamclass_intel.defs.metrics.registry import metrics
-from dreamclass_intel.partitions import START, windows_until
+from dreamclass_intel.partitions import START, WINDOW, windows_until
 from dreamclass_intel_tests.e2e.suite import Suite, telemetry_is_off, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 NOW = "2025-12-29T18:00:00+00:00"
 TODAY = dt.date(2025, 12, 29)
-DAYS = [(START + dt.timedelta(days=n)).isoformat() for n in range((TODAY - START).days)]  # two years, in one run
-WINDOWS = [w.key for w in windows_until(TODAY)]
+FIRST = START + 26 * WINDOW
+DAYS = [(FIRST + dt.timedelta(days=n)).isoformat() for n in range((TODAY - FIRST).days)]  # a year, in one run
+WINDOWS = [w.key for w in windows_until(TODAY) if w.start >= FIRST]
 WEEKS = ["2025-12-15", "2025-12-22"]
 PLANTED = "2025-12-29"  # the first window of planted shift G: the source mix turns bad, LQI falls
 CHAIN = ("new_day", "closed_week", "scoring_runs")
@@ -31,7 +32,7 @@ CHAIN = ("new_day", "closed_week", "scoring_runs")
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    found = Suite(tmp_path_factory.mktemp("suite"), scale=0.02)
+    found = Suite(tmp_path_factory.mktemp("suite"), scale=0.02, start_date=FIRST)
     try:
         found.start_sandbox()
         found.start_dagster()

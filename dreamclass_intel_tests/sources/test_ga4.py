@@ -103,7 +103,7 @@ def test_days_in_any_order_equal_the_range(materialise):
 
 def test_a_republished_shard_replaces_the_first(materialise, read, settings_env, tmp_path):
     day = DAYS[0]
-    own = build_site(7, 0.02, dt.date(2024, 1, 1), tmp_path / "clock.json")
+    own = build_site(7, 0.02, tmp_path / "clock.json")
     own.clock.initial = dt.datetime(2024, 2, 6, 18, tzinfo=dt.UTC)
     with running(own) as url:
         settings_env(SANDBOX_URL=url)

@@ -13,7 +13,7 @@ from dreamclass_intel.sandbox.servers.server import build_site, running
 from dreamclass_intel.sandbox.servers.site import Site
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
-from dreamclass_intel_tests.conftest import NOW, START
+from dreamclass_intel_tests.conftest import NOW
 from dreamclass_intel_tests.sources.helpers import content_hash, failure, fresh_assets, vendor
 
 # Every partition costs the orchestrator time, so loads here start late, as if the first partition of all were
@@ -77,7 +77,7 @@ def own_site(settings_env, tmp_path):
         def start(now: dt.datetime) -> Site:
             path = tmp_path / "clock.json"
             path.write_text(json.dumps({"now": now.isoformat()}))
-            site = build_site(seed=7, scale=0.02, start=START, clock_path=path)
+            site = build_site(seed=7, scale=0.02, clock_path=path)
             settings_env(SANDBOX_URL=stack.enter_context(running(site)))
             return site
 

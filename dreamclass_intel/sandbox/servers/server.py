@@ -1,6 +1,5 @@
 """The sandbox's HTTP server: every vendor's stand-in under its own path, the clock, and the faults."""
 
-import datetime as dt
 import importlib
 import pkgutil
 import socket
@@ -19,11 +18,12 @@ from starlette.routing import Mount, Route
 
 import dreamclass_intel.sandbox.servers as package
 from dreamclass_intel.sandbox.clock import SandboxClock
+from dreamclass_intel.sandbox.regimes import WINDOW_DAYS
 from dreamclass_intel.sandbox.servers.faults import FaultMiddleware
 from dreamclass_intel.sandbox.servers.site import Site, answer
 from dreamclass_intel.sandbox.truth import write_truth
 from dreamclass_intel.sandbox.world import World, WorldConfig
-from dreamclass_intel.settings import load_settings
+from dreamclass_intel.settings import SettingsError, load_settings
 
 INFRASTRUCTURE = {"site", "server", "faults"}
 
@@ -73,9 +73,9 @@ class Truth:
             write_truth(self._site.world, self._site.now, self.path)
 
 
-def build_site(seed: int, scale: float, start: dt.date, clock_path: Path) -> Site:
+def build_site(seed: int, scale: float, clock_path: Path) -> Site:
     """A world with its clock file."""
-    return Site(World(WorldConfig(seed=seed, start=start, scale=scale)), SandboxClock(clock_path))
+    return Site(World(WorldConfig(seed=seed, scale=scale)), SandboxClock(clock_path))
 
 
 @contextmanager
@@ -102,11 +102,17 @@ def running(site: Site) -> AbstractContextManager[str]:
 
 
 def serve() -> None:
-    """Serve the sandbox of the settings on its port until stopped; writes the planted truth beside the clock."""
+    """Serve the sandbox of the settings on its port until stopped; writes the planted truth beside the clock.
+
+    Raises SettingsError for a START_DATE off the grid of the simulated company's scoring windows.
+    """
     settings = load_settings()
+    first = WorldConfig.start
+    if settings.start_date < first or (settings.start_date - first).days % WINDOW_DAYS:
+        raise SettingsError(f"START_DATE must be {first} or whole scoring windows of 14 days later in the sandbox")
     folder = settings.state_dir / "sandbox"
     folder.mkdir(parents=True, exist_ok=True)
-    site = build_site(settings.sandbox_seed, settings.sandbox_scale, settings.start_date, folder / "clock.json")
+    site = build_site(settings.sandbox_seed, settings.sandbox_scale, folder / "clock.json")
     truth = Truth(site, folder / "truth.json")
     app = create_app(site, truth)
     if not truth.path.exists():  # a first start, which is about to be asked for everything
