@@ -171,6 +171,11 @@ class DuckDBWarehouse:
     ) -> WriteResult:
         loaded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         replaced = replaces(table, partitions, spool.found, spool.rejected)
+        if table.write is not Write.UPSERT and not _repeats(con, table, spool):
+            _delete(con, table, replaced)
+            _insert(con, table, loaded_at, run_id, "read_parquet(?)", duckdb_hash(table), [str(spool.path)])
+            _quarantine(con, table, replaced, spool.rejected, loaded_at, run_id)
+            return WriteResult(rows=spool.rows, rejected=len(spool.rejected))
         columns = ", ".join(quote(c.name) for c in table.data_columns)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, "
@@ -197,19 +202,43 @@ class DuckDBWarehouse:
                 f"stored.{quote(PARTITION.name)}) FROM {sql_name(table)} AS stored WHERE {same}"
             )
             con.execute(f"DELETE FROM {sql_name(table)} AS stored USING chosen WHERE {same}")
-        elif replaced is None:
-            con.execute(f"DELETE FROM {sql_name(table)}")
         else:
-            con.execute(
-                f"DELETE FROM {sql_name(table)} WHERE {quote(PARTITION.name)} IN (SELECT unnest(?))",
-                [replaced],
-            )
-        stored = ", ".join(quote(c.name) for c in table.stored_columns)
-        values = ", ".join("?" if c in (LOADED_AT, RUN_ID) else quote(c.name) for c in table.stored_columns)
-        con.execute(f"INSERT INTO {sql_name(table)} ({stored}) SELECT {values} FROM chosen", [loaded_at, run_id])
+            _delete(con, table, replaced)
+        _insert(con, table, loaded_at, run_id, "chosen", quote(ROW_HASH.name), [])
         _quarantine(con, table, replaced, spool.rejected, loaded_at, run_id)
         con.execute("DROP TABLE incoming; DROP TABLE chosen")
         return WriteResult(rows=kept, duplicates=spool.rows - kept, rejected=len(spool.rejected))
+
+
+def _repeats(con: duckdb.DuckDBPyConnection, table: Table, spool: Spool) -> bool:
+    """Whether a key was read twice; the keys alone are quickly read."""
+    key = ", ".join(quote(name) for name in table.row_key)
+    twice = f"SELECT 1 FROM read_parquet(?) GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+    return con.execute(twice, [str(spool.path)]).fetchone() is not None
+
+
+def _delete(con: duckdb.DuckDBPyConnection, table: Table, partitions: Sequence[str] | None) -> None:
+    if partitions is None:
+        con.execute(f"DELETE FROM {sql_name(table)}")
+    else:
+        within = f"{quote(PARTITION.name)} IN (SELECT unnest(?))"
+        con.execute(f"DELETE FROM {sql_name(table)} WHERE {within}", [list(partitions)])
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    loaded_at: dt.datetime,
+    run_id: str,
+    source: str,
+    row_hash: str,
+    parameters: list[Any],
+) -> None:
+    values = {LOADED_AT.name: "?", RUN_ID.name: "?", ROW_HASH.name: row_hash}
+    stored = ", ".join(quote(c.name) for c in table.stored_columns)
+    selected = ", ".join(values.get(c.name, quote(c.name)) for c in table.stored_columns)
+    insert = f"INSERT INTO {sql_name(table)} ({stored}) SELECT {selected} FROM {source}"
+    con.execute(insert, [loaded_at, run_id, *parameters])
 
 
 def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
