@@ -217,11 +217,11 @@ def test_a_selected_day_can_be_repeated_and_emptied(load: Load, export: Export) 
 
 
 def test_what_a_selection_reads_is_told_before_it_runs(
-    load: Load, emulator: Emulator, settings_env: Any, caplog: pytest.LogCaptureFixture
+    load: Load, emulator: Emulator, settings_env: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def amend(answer: dict[str, Any]) -> None:
         if proxy.asked[-1].json.get("configuration", {}).get("dryRun"):
-            answer["statistics"] = {"query": {}, "totalBytesProcessed": str(3 * 2**30)}
+            answer["statistics"] = {"query": {"totalBytesProcessed": str(3 * 2**30)}}
 
     with before(emulator.url) as proxy:
         proxy.amend = amend
@@ -230,7 +230,7 @@ def test_what_a_selection_reads_is_told_before_it_runs(
         dry = [n for n, q in enumerate(proxy.queries()) if q.get("dryRun")]
         inserts = [n for n, q in enumerate(proxy.queries()) if q["query"]["query"].startswith("INSERT")]
         assert dry and inserts and max(dry) < min(inserts)
-        assert "GA4 export: 4 shards, 3.00 GiB to read, about 0.02 USD" in caplog.text
+        assert "GA4 export: 4 shards, 3.00 GiB to read, about 0.02 USD" in capfd.readouterr().err
         with pytest.raises(AssertionError, match="over BIGQUERY_MAXIMUM_GIB_BILLED=1"):
             load("bigquery", "bigquery", BIGQUERY_API_ENDPOINT=proxy.url, BIGQUERY_MAXIMUM_GIB_BILLED=1)
 
