@@ -17,106 +17,14 @@ from dreamclass_intel.defs.ga4.shards import Shard
 from dreamclass_intel.warehouse import bigquery_sql as sql
 
 # https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#reserved_keywords
-RESERVED = frozenset(
-    [
-        "all",
-        "and",
-        "any",
-        "array",
-        "as",
-        "asc",
-        "assert_rows_modified",
-        "at",
-        "between",
-        "by",
-        "case",
-        "cast",
-        "collate",
-        "contains",
-        "create",
-        "cross",
-        "cube",
-        "current",
-        "default",
-        "define",
-        "desc",
-        "distinct",
-        "else",
-        "end",
-        "enum",
-        "escape",
-        "except",
-        "exclude",
-        "exists",
-        "extract",
-        "false",
-        "fetch",
-        "following",
-        "for",
-        "from",
-        "full",
-        "group",
-        "grouping",
-        "groups",
-        "hash",
-        "having",
-        "if",
-        "ignore",
-        "in",
-        "inner",
-        "intersect",
-        "interval",
-        "into",
-        "is",
-        "join",
-        "lateral",
-        "left",
-        "like",
-        "limit",
-        "lookup",
-        "merge",
-        "natural",
-        "new",
-        "no",
-        "not",
-        "null",
-        "nulls",
-        "of",
-        "on",
-        "or",
-        "order",
-        "outer",
-        "over",
-        "partition",
-        "preceding",
-        "proto",
-        "qualify",
-        "range",
-        "recursive",
-        "respect",
-        "right",
-        "rollup",
-        "rows",
-        "select",
-        "set",
-        "some",
-        "struct",
-        "tablesample",
-        "then",
-        "to",
-        "treat",
-        "true",
-        "unbounded",
-        "union",
-        "unnest",
-        "using",
-        "when",
-        "where",
-        "window",
-        "with",
-        "within",
-    ]
-)
+RESERVED_WORDS = """
+all and any array as asc assert_rows_modified at between by case cast collate contains create cross cube current
+default define desc distinct else end enum escape except exclude exists extract false fetch following for from
+full group grouping groups hash having if ignore in inner intersect interval into is join lateral left like
+limit lookup merge natural new no not null nulls of on or order outer over partition preceding proto qualify
+range recursive respect right rollup rows select set some struct tablesample then to treat true unbounded union
+unnest using when where window with within
+"""
 
 
 def problems(text: str) -> list[str]:
@@ -125,13 +33,14 @@ def problems(text: str) -> list[str]:
         statements = sqlglot.parse(text, dialect="bigquery", error_level=sqlglot.ErrorLevel.RAISE)
     except sqlglot.ParseError as error:
         return [str(error)]
+    reserved = set(RESERVED_WORDS.split())
     commands = [s.sql() for s in statements if isinstance(s, exp.Command)]  # what sqlglot only passes through
     named = [
         name.this
         for statement in statements
         if statement
         for name in statement.find_all(exp.Identifier)
-        if not name.args.get("quoted") and name.this.lower() in RESERVED
+        if not name.args.get("quoted") and name.this.lower() in reserved
     ]
     return [f"not parsed: {c}" for c in commands] + [f"reserved word as a name: {n}" for n in named]
 
