@@ -119,9 +119,19 @@ CONVERT: dict[Type, Callable[[Any], Any]] = {
 }
 
 
+class Data:
+    """What an asset hands to the warehouse: rows (`Extract`), or where the warehouse has them (`Selection`).
+
+    `rejected` fills while it is written; `metadata` is shown on the materialisation.
+    """
+
+    rejected: list[Rejected]
+    metadata: dict[str, Any]
+
+
 @dataclass
-class Extract:
-    """What an asset hands to the warehouse: a stream of Arrow batches, each row with its `_load_partition`.
+class Extract(Data):
+    """Rows: a stream of Arrow batches, each row with its `_load_partition`.
 
     `rejected` fills while the stream is consumed; `metadata` is shown on the materialisation and may also be
     filled while streaming.
@@ -133,7 +143,7 @@ class Extract:
 
 
 @dataclass
-class Selection:
+class Selection(Data):
     """Rows that are in the warehouse already: each query gives data columns, `_load_partition`, and `_problem` (null
     where a row is fine). `origin` is the column that says where a refused row comes from; `told` hears what the
     queries will read before they run.

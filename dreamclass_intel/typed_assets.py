@@ -14,7 +14,7 @@ from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain, Table, describe
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import DAY, DEFINITIONS, Days
-from dreamclass_intel.records import Extract, empty
+from dreamclass_intel.records import Data, empty
 from dreamclass_intel.settings import Mode, SettingsError, load_settings
 
 DATA_ENGINEERING = "team:data-engineering"
@@ -72,18 +72,18 @@ def raw_asset(
     source: str,
     deps: Sequence[Any] = (),
     kinds: frozenset[str] = frozenset(),
-) -> Callable[[Callable[..., Extract]], dg.AssetsDefinition]:
+) -> Callable[[Callable[..., Data]], dg.AssetsDefinition]:
     """Decorate `fn(context, <resource>) -> Extract` as the raw asset of `table`.
 
     Adds what all raw assets share: an off source yields typed nothing, a permanent vendor error fails at once
     with its own words, snapshots refuse past days.
     """
 
-    def decorate(fn: Callable[..., Extract]) -> dg.AssetsDefinition:
+    def decorate(fn: Callable[..., Data]) -> dg.AssetsDefinition:
         mode = load_settings().source(source).mode
         note = "" if mode is Mode.LIVE else f"\n\nSource is **{mode.value}**."
 
-        def run(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult[Extract]:
+        def run(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult[Data]:
             if mode is Mode.OFF:
                 return dg.MaterializeResult(value=empty(table, {"source": "off"}))
             try:
@@ -98,7 +98,7 @@ def raw_asset(
         run.__annotations__ = {
             "context": dg.AssetExecutionContext,
             **{name: fn.__annotations__[name] for name in names},
-            "return": dg.MaterializeResult[Extract],
+            "return": dg.MaterializeResult[Data],
         }
         run.__signature__ = _signature(fn)  # type: ignore[attr-defined]
         decorated: dg.AssetsDefinition = dg.asset(
@@ -119,7 +119,7 @@ def raw_asset(
 
 def _signature(fn: Callable[..., Any]) -> Any:
     signature = inspect.signature(fn)
-    return signature.replace(return_annotation=dg.MaterializeResult[Extract])
+    return signature.replace(return_annotation=dg.MaterializeResult[Data])
 
 
 def days(context: dg.AssetExecutionContext) -> Days:

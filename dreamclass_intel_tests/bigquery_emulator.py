@@ -1,38 +1,47 @@
 """bqemulator over loopback, in a process of its own, with what it needs to run offline and to keep its word.
 
-`python -m dreamclass_intel_tests.bigquery_emulator` prints its REST port, serves, and ends when its stdin closes, so
-that no killed test run leaves a server behind. The shims, each for one thing that BigQuery does and 1.4.0 does not:
+`python -m dreamclass_intel_tests.bigquery_emulator` prints its ports, serves, and ends when stdin closes, so that no
+killed test run leaves a server behind. The shims, each for one thing that BigQuery does and 1.4.0 does not:
 
 1. starts offline: its DuckDB extensions `spatial` and `avro` (unused here) would be downloaded;
 2. `tables.patch` with a new column adds it to the stored table too, not to the catalogue alone;
 3. `ALTER TABLE` by SQL reaches `tables.get`;
 4. a table's `expirationTime` is kept and shown (expired tables are not removed);
-5. a table in a missing data set is 404, not 500.
+5. a table in a missing data set is 404, not 500;
+6. a data set's `__TABLES__` can be asked.
 """
 
 import asyncio
 import datetime as dt
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
+
+
+class Emulator(NamedTuple):
+    """Where it answers: REST, and the Storage Read API over gRPC."""
+
+    url: str
+    grpc: str
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """A running emulator's base URL."""
+def serving() -> Iterator[Emulator]:
+    """A running emulator."""
     server = subprocess.Popen(
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert server.stdin
     assert server.stdout
     try:
-        port = server.stdout.readline()
-        assert port, "the emulator did not start; its words are above"
-        yield f"http://127.0.0.1:{int(port)}"
+        ports = server.stdout.readline().split()
+        assert ports, "the emulator did not start; its words are above"
+        yield Emulator(f"http://127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}")
     finally:
         server.stdin.close()
         server.wait(30)
@@ -97,13 +106,35 @@ def _shims() -> None:
     executor.sync_dropped_object = synced
 
 
+def _shim_tables_view() -> None:
+    from bqemulator.jobs import executor
+
+    body = executor._run_query_body
+
+    def view(match: re.Match[str], ctx: Any) -> str:
+        tables = ctx.catalog.list_tables(match["project"], match["dataset"])
+        rows = [
+            f"SELECT '{t.table_id}' AS table_id, {t.num_rows} AS row_count, "
+            f"{int(t.last_modified_time.timestamp() * 1000)} AS last_modified_time"
+            for t in tables
+        ]
+        none = "SELECT '' AS table_id, 0 AS row_count, 0 AS last_modified_time WHERE FALSE"
+        return f"({' UNION ALL '.join(rows or [none])})"
+
+    async def with_view(*, bq_sql: str, ctx: Any, **rest: Any) -> Any:
+        pattern = r"`(?P<project>[\w-]+)\.(?P<dataset>\w+)\.__TABLES__`"
+        return await body(bq_sql=re.sub(pattern, lambda match: view(match, ctx), bq_sql), ctx=ctx, **rest)
+
+    executor._run_query_body = with_view
+
+
 async def _serve(told: TextIO) -> None:
     from bqemulator.config import Settings
     from bqemulator.server import EmulatorServer
 
     server = EmulatorServer(Settings(rest_port=0, grpc_port=0, log_level="error"))
     await server.start()
-    print(server.rest_port, file=told, flush=True)
+    print(server.rest_port, server.grpc_port, file=told, flush=True)
     await asyncio.Event().wait()
 
 
@@ -116,5 +147,6 @@ if __name__ == "__main__":
     port = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # its log writes to stdout
     _shims()
+    _shim_tables_view()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(_serve(port))

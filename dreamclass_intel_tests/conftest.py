@@ -75,10 +75,16 @@ def sandbox(_sandbox: str, site: Site, settings_env: Callable[..., None]) -> str
 
 
 @pytest.fixture(scope="session")
-def bigquery_endpoint() -> Iterator[str]:
+def emulator() -> Iterator[bigquery_emulator.Emulator]:
+    """A running BigQuery emulator."""
+    with bigquery_emulator.serving() as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def bigquery_endpoint(emulator: bigquery_emulator.Emulator) -> str:
     """A running BigQuery emulator's base URL."""
-    with bigquery_emulator.serving() as url:
-        yield url
+    return emulator.url
 
 
 _projects = itertools.count()

@@ -14,13 +14,13 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, Table, Write
-from dreamclass_intel.records import Selection
-from dreamclass_intel.settings import BigQuerySettings
+from dreamclass_intel.records import Data, Extract, Selection
+from dreamclass_intel.settings import BigQuerySettings, SettingsError
 from dreamclass_intel.warehouse import bigquery_sql as sql
 from dreamclass_intel.warehouse.bigquery_jobs import Jobs, connect
 from dreamclass_intel.warehouse.bigquery_schema import fields, nullable, types
 from dreamclass_intel.warehouse.bigquery_staging import Staging, dressed
-from dreamclass_intel.warehouse.protocol import Audit, Data, WriteResult, digest
+from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
 from dreamclass_intel.warehouse.spool import Spool, conflict, replaces, schema_difference, type_problems
 
 
@@ -28,6 +28,8 @@ class BigQueryWarehouse:
     """`Warehouse` on BigQuery: data set `<prefix><schema>` a schema, in one project and location."""
 
     def __init__(self, settings: BigQuerySettings, spool: Path) -> None:
+        if not settings.project:
+            raise SettingsError("WAREHOUSE=bigquery needs BIGQUERY_PROJECT")
         self.settings, self.spool = settings, spool
         self.client = connect(settings)
 
@@ -69,10 +71,12 @@ class BigQueryWarehouse:
             if isinstance(data, Selection):
                 self.ensure([table, QUARANTINE])
                 incoming = held.enter_context(staging.selected(table, data, partitions))
-            else:
+            elif isinstance(data, Extract):
                 spool = held.enter_context(Spool(table, data, partitions, self.spool, dressed))
                 self.ensure([table, QUARANTINE])
                 incoming = held.enter_context(staging.loaded(table, spool))
+            else:
+                raise TypeError(f"{table.address}: neither an Extract nor a Selection: {type(data).__name__}")
             refused = held.enter_context(staging.refused(data.rejected, self.spool))
             swap = sql.Swap(
                 table,

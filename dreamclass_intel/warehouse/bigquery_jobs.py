@@ -35,8 +35,6 @@ def connect(settings: BigQuerySettings) -> bigquery.Client:
 
     Raises SettingsError for a key file that cannot be read.
     """
-    if not settings.project:
-        raise SettingsError("WAREHOUSE=bigquery needs BIGQUERY_PROJECT")
     options = {"api_endpoint": settings.api_endpoint} if settings.api_endpoint else None
     credentials: Any = None
     if settings.api_endpoint and settings.api_endpoint.startswith("http:"):

@@ -80,6 +80,7 @@ class Staging:
         if not rejected:
             yield None
             return
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             file = Path(scratch) / "refused.parquet"
             pq.write_table(pa.Table.from_batches([dressed(quarantine_batch(rejected), 0)]), file)

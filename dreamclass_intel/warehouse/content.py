@@ -55,7 +55,7 @@ def bigquery_hash(table: Table) -> str:
 def bigquery_records(column: Column, name: str) -> str:
     """BigQuery's text of the list of records `name`; null for an empty one."""
     record = f"CONCAT('{{', {_bigquery_row(column.fields, 'r.')}, '}}')"
-    return f"(SELECT STRING_AGG({record}, '' ORDER BY at) FROM UNNEST({name}) AS r WITH OFFSET AS at)"
+    return f"(SELECT STRING_AGG({record}, '' ORDER BY place) FROM UNNEST({name}) AS r WITH OFFSET AS place)"
 
 
 def _duckdb_row(columns: Iterable[Column], owner: str) -> str:

@@ -24,9 +24,9 @@ from dreamclass_intel.contracts import (
     Write,
     quote,
 )
-from dreamclass_intel.records import Selection
+from dreamclass_intel.records import Data, Extract
 from dreamclass_intel.warehouse.content import duckdb_hash
-from dreamclass_intel.warehouse.protocol import Audit, Data, WriteResult, digest
+from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
 from dreamclass_intel.warehouse.spool import (
     Spool,
     conflict,
@@ -101,8 +101,8 @@ class DuckDBWarehouse:
 
     def write(self, table: Table, partitions: Sequence[str] | None, data: Data, run_id: str) -> WriteResult:
         """See `Warehouse.write`. Raises ContractError for rows the contract refuses; nothing is written then."""
-        if isinstance(data, Selection):
-            raise TypeError(f"{table.address}: DuckDB selects from no vendor's tables; hand it an Extract")
+        if not isinstance(data, Extract):
+            raise TypeError(f"{table.address}: DuckDB takes an Extract, not a {type(data).__name__}")
         with Spool(table, data, partitions, self.path.parent / "spool") as spool, self.connect() as con:
             _ensure(con, table)
             _ensure(con, QUARANTINE)

@@ -12,10 +12,10 @@ import pyarrow as pa
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import PARTITION, ContractError, Grain, Table
 from dreamclass_intel.http import SourceError
-from dreamclass_intel.records import Extract, Selection, conform
+from dreamclass_intel.records import Data, Extract, conform
 from dreamclass_intel.settings import BigQuerySettings, load_settings
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
-from dreamclass_intel.warehouse.protocol import Data, Warehouse
+from dreamclass_intel.warehouse.protocol import Warehouse
 
 
 @cache
@@ -98,7 +98,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 
 
 def _extract(table: Table, obj: Any, partitions: list[str] | None) -> Data:
-    if isinstance(obj, Extract | Selection):
+    if isinstance(obj, Data):
         return obj
     if isinstance(obj, pd.DataFrame):
         obj = pa.Table.from_pandas(obj, preserve_index=False)

@@ -8,9 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from dreamclass_intel.contracts import Table
-from dreamclass_intel.records import Extract, Selection
-
-Data = Extract | Selection
+from dreamclass_intel.records import Data
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """For tests of sources: a vendor of the test's own making, retries that do not wait, truth and warehouse."""
 
+import datetime as dt
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,3 +61,23 @@ def failure(result: Any) -> str:
         for event in result.all_events
         if event.is_step_failure or event.is_step_up_for_retry
     )
+
+
+def event(second: int = 0, name: str = "page_view", date: str = "20240205", **more: Any) -> dict[str, Any]:
+    """A row as BigQuery exports it: INT64 as text, nulls left out."""
+    stamp = int(dt.datetime(2024, 2, 5, 10, 0, second, tzinfo=dt.UTC).timestamp()) * 1_000_000
+    params = more.pop("params", {"ga_session_id": 1707127200})
+    if date > "20240205":
+        stamp += (dt.date.fromisoformat(date) - dt.date(2024, 2, 5)).days * 86_400_000_000
+    return {
+        "event_date": date,
+        "event_timestamp": str(stamp),
+        "event_name": name,
+        "user_pseudo_id": "11.22",
+        "event_params": [
+            {"key": k, "value": {"string_value": v} if isinstance(v, str) else {"int_value": str(v)}}
+            for k, v in params.items()
+        ],
+        "items": [],
+        **more,
+    }

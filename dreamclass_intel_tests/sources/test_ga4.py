@@ -9,19 +9,15 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-import pyarrow as pa
 import pytest
-from google.api_core.exceptions import NotFound, ServiceUnavailable
 
 from dreamclass_intel.defs.ga4 import assets, flatten
-from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
 from dreamclass_intel.defs.ga4.client import Ga4Resource
 from dreamclass_intel.defs.ga4.normalise import reports
-from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.sandbox.servers.server import build_site, running
 from dreamclass_intel.settings import SANDBOX_KEY
-from dreamclass_intel_tests.sources.helpers import content_hash, failure, fresh_assets
+from dreamclass_intel_tests.sources.helpers import content_hash, event, failure, fresh_assets
 
 EVENTS, REPORT = "raw.ga4_events", "raw.ga4_report_daily"
 FIRST, LAST = "2024-02-05", "2024-02-07"
@@ -170,26 +166,6 @@ def test_a_refusal_fails_at_once_and_shows_no_key(materialise, site, waits, asse
 
 
 # --- the export, as a folder ------------------------------------------------------------------------------------
-
-
-def event(second: int = 0, name: str = "page_view", date: str = "20240205", **more: Any) -> dict[str, Any]:
-    """A row as BigQuery exports it: INT64 as text, nulls left out."""
-    stamp = int(dt.datetime(2024, 2, 5, 10, 0, second, tzinfo=dt.UTC).timestamp()) * 1_000_000
-    params = more.pop("params", {"ga_session_id": 1707127200})
-    if date > "20240205":
-        stamp += (dt.date.fromisoformat(date) - dt.date(2024, 2, 5)).days * 86_400_000_000
-    return {
-        "event_date": date,
-        "event_timestamp": str(stamp),
-        "event_name": name,
-        "user_pseudo_id": "11.22",
-        "event_params": [
-            {"key": k, "value": {"string_value": v} if isinstance(v, str) else {"int_value": str(v)}}
-            for k, v in params.items()
-        ],
-        "items": [],
-        **more,
-    }
 
 
 @pytest.fixture
@@ -434,85 +410,6 @@ def test_memory_and_disk_stay_bounded(folder, tmp_path, monkeypatch):
     assert sum(batch.num_rows for batch in batches) == 24 == reading.rows.total()
     assert max(held) <= 3 + flatten.AHEAD + 1
     assert not list(spool.rglob("*"))
-
-
-# --- the export, in BigQuery ------------------------------------------------------------------------------------
-
-
-class FakeBigQuery:
-    """Google's client as far as the loader uses it, over rows in memory."""
-
-    project = "school"
-
-    def __init__(self, tables: dict[str, list[dict[str, Any]]], row_counts: dict[str, int] | None = None) -> None:
-        self.tables, self.row_counts, self.errors = tables, row_counts or {}, []
-
-    def query_and_wait(self, sql: str) -> list[dict[str, Any]]:
-        assert "`school.analytics_7.__TABLES__`" in sql
-        if self.errors:
-            raise self.errors.pop(0)
-        return [
-            {"table_id": name, "last_modified_time": 1707300000123, "row_count": self.row_counts.get(name, len(rows))}
-            for name, rows in self.tables.items()
-        ]
-
-    def list_rows(self, table: str) -> Any:
-        rows = self.tables[table.removeprefix("school.analytics_7.")]
-        value = pa.struct([("string_value", pa.string()), ("int_value", pa.int64())])
-        schema = pa.schema(
-            [
-                ("event_date", pa.string()),
-                ("event_timestamp", pa.int64()),
-                ("event_name", pa.string()),
-                ("event_params", pa.list_(pa.struct([("key", pa.string()), ("value", value)]))),
-                ("geo", pa.struct([("country", pa.string()), ("city", pa.string()), ("metro", pa.string())])),
-            ]
-        )
-
-        class Rows:
-            def to_arrow_iterable(self, bqstorage_client: Any) -> Any:
-                return iter(pa.RecordBatch.from_pylist([row], schema) for row in rows)
-
-        return Rows()
-
-
-def bigquery_rows(*seconds: int) -> list[dict[str, Any]]:
-    rows = [event(second) for second in seconds]
-    for row in rows:
-        row["event_timestamp"] = int(row["event_timestamp"])
-        row["event_params"] = [{"key": "ga_session_id", "value": {"int_value": 9}}]
-        row["geo"] = {"country": "Greece"}
-    return rows
-
-
-def test_bigquery_shards_flatten_alike(tmp_path, waits):
-    client = FakeBigQuery({"events_20240205": bigquery_rows(1, 2, 3), "events_intraday_20240205": bigquery_rows(4)})
-    client.errors = [ServiceUnavailable("busy")]
-    source = BigQueryShards("school", "7", client=client, read_client=object())
-    shards = source.list_shards()
-    assert [(s.suffix, s.row_count) for s in shards] == [("20240205", 3)]
-    assert shards[0].last_modified == dt.datetime(2024, 2, 7, 10, 0, 0, 123000, tzinfo=dt.UTC)
-    assert len(waits) == 1
-    batches = flatten.events(source, shards, flatten.Reading(), tmp_path, "500MB")
-    rows = [row for batch in batches for row in batch.to_pylist()]
-    assert [(r["ga_session_id"], r["country"], r["city"]) for r in rows] == [(9, "Greece", None)] * 3
-
-
-def test_a_bigquery_shard_that_changed_meanwhile_is_a_transient_failure(tmp_path):
-    client = FakeBigQuery({"events_20240205": bigquery_rows(1)}, {"events_20240205": 2})
-    source = BigQueryShards("school", "7", client=client, read_client=object())
-    with pytest.raises(SourceError, match="1 of 2 rows") as caught:
-        list(flatten.events(source, source.list_shards(), flatten.Reading(), tmp_path, "500MB"))
-    assert not caught.value.permanent
-
-
-def test_a_missing_data_set_is_a_permanent_failure(waits):
-    client = FakeBigQuery({})
-    client.errors = [NotFound("Not found: Dataset school:analytics_7")]
-    with pytest.raises(SourceError, match="Not found: Dataset") as caught:
-        BigQueryShards("school", "7", client=client).list_shards()
-    assert caught.value.permanent
-    assert waits == []
 
 
 # --- the Data API -----------------------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ import dagster as dg
 
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.defs.ga4 import flatten, tables
+from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
 from dreamclass_intel.defs.ga4.client import Ga4Resource
 from dreamclass_intel.defs.ga4.normalise import reports, to_records
+from dreamclass_intel.defs.ga4.server_side import selections
 from dreamclass_intel.defs.ga4.shards import plan
 from dreamclass_intel.partitions import Days
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.records import Data, Extract, Selection, extract
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import days, raw_asset
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
@@ -24,9 +26,7 @@ PATIENCE = dt.timedelta(hours=48)
 
 
 @raw_asset(tables.EVENTS, source="ga4")
-def ga4_events(
-    context: dg.AssetExecutionContext, ga4: Ga4Resource, clock: Clock, warehouse: WarehouseResource
-) -> Extract:
+def ga4_events(context: dg.AssetExecutionContext, ga4: Ga4Resource, clock: Clock, warehouse: WarehouseResource) -> Data:
     """The newest publication of each of the run's shards. Fails when the export has stopped."""
     settings = load_settings()
     source = ga4.shards()
@@ -40,24 +40,34 @@ def ga4_events(
     _refuse_to_forget(warehouse, [*found.missing, *found.not_yet])
     if found.missing:
         context.log.warning(f"The GA4 export has no shard for {_listed(found.missing)}; later days are there.")
-    reading = flatten.Reading()
-    result = Extract(iter(()), rejected=reading.rejected)
-    result.metadata = {
+    metadata: dict[str, Any] = {
         "shards": len(found.shards),
         "not_yet_shards": [day.isoformat() for day in found.not_yet],
         "missing_shards": [day.isoformat() for day in found.missing],
         "last_modified": {s.table: str(s.last_modified) for s in found.shards[-7:]},
     }
 
+    def tell_of(unknown: set[str]) -> None:
+        if unknown:
+            context.log.warning(f"The GA4 export has new columns: {sorted(unknown)}")
+        metadata["unknown_columns"] = sorted(unknown)
+
+    if settings.warehouse == "bigquery" and isinstance(source, BigQueryShards):
+        queries, unknown = selections(source, found.shards)
+        tell_of(unknown)
+
+        def told(costs: str) -> None:
+            context.log.info(f"GA4 export: {len(found.shards)} shards, {costs}")
+
+        return Selection(queries, "source_table", told, metadata=metadata)
+    reading = flatten.Reading()
+
     def stream() -> Iterator[Any]:
         spool = settings.state_dir / "spool"
         yield from flatten.events(source, found.shards, reading, spool, settings.duckdb_memory_limit)
-        if reading.unknown_columns:
-            context.log.warning(f"The GA4 export has new columns: {sorted(reading.unknown_columns)}")
-        result.metadata["unknown_columns"] = sorted(reading.unknown_columns)
+        tell_of(reading.unknown_columns)
 
-    result.batches = stream()
-    return result
+    return Extract(stream(), reading.rejected, metadata)
 
 
 @raw_asset(tables.REPORT_DAILY, source="ga4")

@@ -1,7 +1,8 @@
 """Shards straight from the BigQuery export's data set, spooled to Parquet. The client library loads on use."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import requests
 from dreamclass_intel.defs.ga4.shards import SUFFIX, Shard
 from dreamclass_intel.glance import glancing, time_limit
 from dreamclass_intel.http import SourceError, retrying
+from dreamclass_intel.settings import load_settings
+
+AT_ONCE = 8
+LEGACY = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}  # newer names of types -> the schema file's
 
 
 class BigQueryShards:
     """The tables `events_YYYYMMDD` of `analytics_<property>`. Reads tables whole; runs no query but one on metadata.
 
     `client` (a `google.cloud.bigquery.Client`) and `read_client` (BigQuery Storage) may be given; by default they
-    are made with Application Default Credentials.
+    are made from the BIGQUERY_ settings.
     """
 
     def __init__(self, project: str | None, property_id: str, *, client: Any = None, read_client: Any = None) -> None:
@@ -38,6 +43,18 @@ class BigQueryShards:
             for row in rows
             if SUFFIX.fullmatch(suffix := row["table_id"].removeprefix("events_"))
         )
+
+    def table(self, shard: Shard) -> str:
+        """The shard's table in full."""
+        return f"{self._bigquery().project}.{self._dataset}.{shard.table}"
+
+    def schemas(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, dict[str, Any]]]:
+        """Each shard with its columns as in `export_schema.json`; free of charge."""
+        tables = [self.table(shard) for shard in shards]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ga4") as pool:
+            found = pool.map(lambda name: self._call(name, lambda: self._bigquery().get_table(name)), tables)
+            for shard, table in zip(shards, found, strict=True):
+                yield shard, _columns(table.schema)
 
     def open_shard(self, shard: Shard, folder: Path) -> list[Path]:
         """Stream the table into one Parquet file, a batch at a time."""
@@ -69,16 +86,21 @@ class BigQueryShards:
 
     def _bigquery(self) -> Any:
         if self._client is None:
-            from google.cloud import bigquery
+            from dreamclass_intel.warehouse.bigquery_jobs import connect
 
-            self._client = self._call("client", lambda: bigquery.Client(project=self._project))
+            settings = load_settings().bigquery
+            chosen = settings.model_copy(update={"project": self._project or settings.project})
+            self._client = self._call("client", lambda: connect(chosen))
         return self._client
 
     def _storage(self) -> Any:
         if self._read_client is None:
             from google.cloud import bigquery_storage
 
-            self._read_client = self._call("storage client", bigquery_storage.BigQueryReadClient)
+            credentials = self._bigquery()._credentials  # the one identity for both
+            self._read_client = self._call(
+                "storage client", lambda: bigquery_storage.BigQueryReadClient(credentials=credentials)
+            )
         return self._read_client
 
     def _call(self, what: str, action: Any) -> Any:
@@ -102,6 +124,16 @@ class BigQueryShards:
                 raise SourceError("ga4", f"BigQuery {self._dataset}.{what}", problem, status=401) from None
 
         return retrying()(once)
+
+
+def _columns(fields: Sequence[Any]) -> dict[str, Any]:
+    """Names and types; a record is a mapping, a repeated one a list of it."""
+
+    def kind(field: Any) -> Any:
+        inner = _columns(field.fields) if field.fields else LEGACY.get(field.field_type, field.field_type)
+        return [inner] if field.mode == "REPEATED" else inner
+
+    return {field.name: kind(field) for field in fields}
 
 
 def _limits() -> dict[str, Any]:

@@ -261,16 +261,16 @@ class BigQuery(Dialect):
         real = BIGQUERY[Type.FLOAT].format("r.double_value")
         text = f"COALESCE(r.string_value, CAST(r.int_value AS STRING), {real})"
         return (
-            f"(SELECT {text} FROM UNNEST(params) AS r WITH OFFSET AS at WHERE r.key = {literal(name)} "
-            "ORDER BY at LIMIT 1)"
+            f"(SELECT {text} FROM UNNEST(params) AS r WITH OFFSET AS place WHERE r.key = {literal(name)} "
+            "ORDER BY place LIMIT 1)"
         )
 
     @override
     def others(self, named: Sequence[str]) -> str:
         fields = ", ".join(f"r.{f.name} AS {f.name}" for f in PARAMETERS.fields)
         return (
-            f"ARRAY(SELECT AS STRUCT {fields} FROM UNNEST(params) AS r WITH OFFSET AS at "
-            f"WHERE r.key NOT IN ({', '.join(map(literal, named))}) ORDER BY at)"
+            f"ARRAY(SELECT AS STRUCT {fields} FROM UNNEST(params) AS r WITH OFFSET AS place "
+            f"WHERE r.key NOT IN ({', '.join(map(literal, named))}) ORDER BY place)"
         )
 
     @override
