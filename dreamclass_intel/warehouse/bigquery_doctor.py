@@ -1,6 +1,5 @@
 """The doctor's look at BigQuery: reached as whom, the data sets and their place, missing grants, grants too many."""
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,15 +18,20 @@ from dreamclass_intel.warehouse.bigquery_access import (
     TOO_WIDE,
     Door,
     Identity,
-    dataset_role,
-    identity,
-    project_roles,
+)
+from dreamclass_intel.warehouse.bigquery_findings import (
+    credentials_of,
+    knock,
+    lacks_on_datasets,
+    lacks_on_project,
+    told,
 )
 from dreamclass_intel.warehouse.bigquery_jobs import connect
 from dreamclass_intel.warehouse.bigquery_refusals import Refused
 
 MODELS = ("staging", "intermediate", "marts")  # dbt's schemas (a test compares them with its project)
-NEEDED = DATASET_ROLES["roles/bigquery.dataEditor"]
+EDITOR = "roles/bigquery.dataEditor"
+NEEDED = DATASET_ROLES[EDITOR]
 LEAST = "roles/bigquery.jobUser on the project, roles/bigquery.dataEditor on the data sets"  # as in .env.example
 
 
@@ -64,47 +68,6 @@ def probe(checkup: Checkup) -> None:
         told(checkup, refusal, "BIGQUERY_PROJECT, BIGQUERY_API_ENDPOINT and the network")
 
 
-def knock(checkup: Checkup, door: Door) -> tuple[Identity, bool]:
-    """A free dry run: who asks, and whether they may run jobs. Raises Refused for anything but a missing grant."""
-    credentials = door.client._credentials
-    started = time.monotonic()
-    try:
-        job = door.dry_run("SELECT 1")
-    except Refused as refusal:
-        if refusal.aspect is not Aspect.REACHABLE:
-            checkup.reached(started)
-        if RUN not in refusal.permissions:
-            raise
-        return identity(credentials), False
-    checkup.reached(started)
-    return identity(credentials, job.user_email), True
-
-
-def told(checkup: Checkup, refusal: Refused, check: str) -> None:
-    """Write a refusal down; `check` is what to look at when nobody answered."""
-    if refusal.aspect is Aspect.REACHABLE:
-        checkup.problem(Aspect.REACHABLE, refusal.shown, f"BigQuery: {refusal.words}; check {check}")
-        return
-    checkup.problem(refusal.aspect, refusal.shown, refusal.words)
-
-
-def credentials_of(checkup: Checkup, who: Identity, wide: Iterable[str], least: str) -> None:
-    """Whose credentials they are, and what they may do that no loader needs."""
-    extra = sorted(wide)
-    if extra:
-        words = f"{who.name} may also {', '.join(extra)} on the whole project: give it {least}, no more"
-        checkup.warn(Aspect.CREDENTIALS, "too wide", words)
-    if who.person:
-        checkup.warn(
-            Aspect.CREDENTIALS,
-            "a person's",
-            f"{who.name} is a person's own login, with all that person's rights, and ends with them: make a service "
-            f"account with {least}",
-        )
-    if not extra and not who.person:
-        checkup.ok(Aspect.CREDENTIALS, who.name, who.kind)
-
-
 def _cost_guard(checkup: Checkup, settings: BigQuerySettings) -> None:
     if settings.maximum_gib_billed:
         checkup.ok(Aspect.QUOTA, f"{settings.maximum_gib_billed:g} GiB a query")
@@ -133,22 +96,20 @@ def _grants(checkup: Checkup, door: Door, settings: BigQuerySettings, who: Ident
     _places(checkup, settings, found)
     absent = [dataset.name for dataset in found if dataset.location is None and not dataset.missing]
     lacking = _missing_on_project(door, settings, held, absent) | (set() if may_run else {RUN})
-    if lacking:
-        roles = " and ".join(project_roles(lacking))
-        instead = f", or make {', '.join(absent)} in {settings.location} and give it roles/bigquery.dataEditor on each"
-        checkup.problem(
-            Aspect.PERMITTED,
-            "lacks a grant",
-            f"{who.name} lacks {', '.join(sorted(lacking))}: give it {roles} on the project {door.project}"
-            + (instead if MAKE_DATASETS in lacking else ""),
-        )
-    _missing_on_datasets(checkup, found, who)
-    if not lacking and not any(dataset.missing for dataset in found):
+    instead = f", or make {', '.join(absent)} in {settings.location} and give it {EDITOR} on each"
+    lacks_on_project(checkup, who, door.project, lacking, instead if MAKE_DATASETS in lacking else "")
+    alike = defaultdict[frozenset[str], list[_Dataset]](list)
+    for dataset in found:
+        alike[frozenset(dataset.missing)].append(dataset)
+    for missing, datasets in alike.items():
+        unseen = all(dataset.location is None for dataset in datasets)
+        lacks_on_datasets(checkup, who, [dataset.name for dataset in datasets], missing, EDITOR, unseen=unseen)
+    if not lacking and not any(alike):
         checkup.ok(Aspect.PERMITTED)
     if held is not None:
         # Until the data sets are there, the right to fill them can only be the project's.
         filling = set() if absent else {"bigquery.tables.updateData"}
-        credentials_of(checkup, who, held & {*TOO_WIDE, *filling}, LEAST)
+        credentials_of(checkup, who, held & {*TOO_WIDE, *filling}, "on the whole project", LEAST)
 
 
 def _missing_on_project(
@@ -232,22 +193,4 @@ def _places(checkup: Checkup, settings: BigQuerySettings, found: Iterable[_Datas
             "location",
             f"BIGQUERY_LOCATION is {settings.location}, but there is {listed}: a job in one place cannot see another's "
             "tables, and data sets do not move; set the variable right, or name another BIGQUERY_DATASET_PREFIX",
-        )
-
-
-def _missing_on_datasets(checkup: Checkup, found: Iterable[_Dataset], who: Identity) -> None:
-    alike = defaultdict[frozenset[str], list[_Dataset]](list)
-    for dataset in found:
-        if dataset.missing:
-            alike[frozenset(dataset.missing)].append(dataset)
-    for missing, datasets in alike.items():
-        names = ", ".join(dataset.name for dataset in datasets)
-        unseen = " (or there is no such data set)" if all(dataset.location is None for dataset in datasets) else ""
-        least = dataset_role(missing)
-        enough = "" if least == "roles/bigquery.dataEditor" else " holds it; loads need roles/bigquery.dataEditor"
-        checkup.problem(
-            Aspect.PERMITTED,
-            "lacks a grant",
-            f"{who.name} lacks {', '.join(sorted(missing))} on {names}{unseen}: {'' if enough else 'give it '}{least}"
-            f"{enough}{'' if len(datasets) == 1 else ' on each'}",
         )
