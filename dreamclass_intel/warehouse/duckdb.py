@@ -161,8 +161,9 @@ class DuckDBWarehouse:
 
     def content_hash(self, table: Table) -> str:
         """Hash of the stored rows and their partitions, blind to order, load time and run."""
-        rows = self.read(f"SELECT {ROW_HASH.name} || {PARTITION.name} AS h FROM {sql_name(table)} ORDER BY h")
-        return digest(value.as_py() for chunk in rows.column("h").chunks for value in chunk)
+        with self.connect() as con:
+            rows = con.sql(f"SELECT {ROW_HASH.name} || {PARTITION.name} AS h FROM {sql_name(table)} ORDER BY h")
+            return digest(value for batch in rows.to_arrow_reader(BATCH_ROWS) for value in batch.column(0).to_pylist())
 
     def audit(self, table: Table) -> Audit:
         """See `Warehouse.audit`."""
@@ -202,6 +203,11 @@ class DuckDBWarehouse:
     ) -> WriteResult:
         loaded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         replaced = replaces(table, partitions, spool.found, spool.rejected)
+        if table.write is not Write.UPSERT and not _repeats(con, table, spool):
+            _delete(con, table, replaced)
+            _insert(con, table, loaded_at, run_id, "read_parquet(?)", duckdb_hash(table), [str(spool.path)])
+            _quarantine(con, table, replaced, spool.rejected, loaded_at, run_id)
+            return WriteResult(rows=spool.rows, rejected=len(spool.rejected))
         columns = ", ".join(quote(c.name) for c in table.data_columns)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, "
@@ -230,12 +236,41 @@ class DuckDBWarehouse:
             con.execute(f"DELETE FROM {sql_name(table)} AS stored USING chosen WHERE {same}")
         else:
             _delete(con, table, replaced)
-        stored = ", ".join(quote(c.name) for c in table.stored_columns)
-        values = ", ".join("?" if c in (LOADED_AT, RUN_ID) else quote(c.name) for c in table.stored_columns)
-        con.execute(f"INSERT INTO {sql_name(table)} ({stored}) SELECT {values} FROM chosen", [loaded_at, run_id])
+        _insert(con, table, loaded_at, run_id, "chosen", quote(ROW_HASH.name), [])
         _quarantine(con, table, replaced, spool.rejected, loaded_at, run_id)
         con.execute("DROP TABLE incoming; DROP TABLE chosen")
         return WriteResult(rows=kept, duplicates=spool.rows - kept, rejected=len(spool.rejected))
+
+
+def _repeats(con: duckdb.DuckDBPyConnection, table: Table, spool: Spool) -> bool:
+    """Whether a key was read twice; the keys alone are quickly read."""
+    key = ", ".join(quote(name) for name in table.row_key)
+    twice = f"SELECT 1 FROM read_parquet(?) GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+    return con.execute(twice, [str(spool.path)]).fetchone() is not None
+
+
+def _delete(con: duckdb.DuckDBPyConnection, table: Table, partitions: Sequence[str] | None) -> None:
+    if partitions is None:
+        con.execute(f"DELETE FROM {sql_name(table)}")
+    else:
+        within = f"{quote(PARTITION.name)} IN (SELECT unnest(?))"
+        con.execute(f"DELETE FROM {sql_name(table)} WHERE {within}", [list(partitions)])
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    loaded_at: dt.datetime,
+    run_id: str,
+    source: str,
+    row_hash: str,
+    parameters: list[Any],
+) -> None:
+    values = {LOADED_AT.name: "?", RUN_ID.name: "?", ROW_HASH.name: row_hash}
+    stored = ", ".join(quote(c.name) for c in table.stored_columns)
+    selected = ", ".join(values.get(c.name, quote(c.name)) for c in table.stored_columns)
+    insert = f"INSERT INTO {sql_name(table)} ({stored}) SELECT {selected} FROM {source}"
+    con.execute(insert, [loaded_at, run_id, *parameters])
 
 
 def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
@@ -268,14 +303,6 @@ def _ddl(table: Table) -> str:
         return f"{quote(column.name)} {sql_type(column)}" + (" NOT NULL" if column.name in required else "")
 
     return f"CREATE TABLE {sql_name(table)} ({', '.join(line(c) for c in table.stored_columns)})"
-
-
-def _delete(con: duckdb.DuckDBPyConnection, table: Table, partitions: Sequence[str] | None) -> None:
-    if partitions is None:
-        con.execute(f"DELETE FROM {sql_name(table)}")
-    else:
-        where = f"{quote(PARTITION.name)} IN (SELECT unnest(?))"
-        con.execute(f"DELETE FROM {sql_name(table)} WHERE {where}", [list(partitions)])
 
 
 def _refuse_conflicts(con: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -3,6 +3,7 @@
 The export's data set lies in an emulator, filled by load jobs from the very files the third route reads.
 """
 
+import datetime as dt
 import gzip
 import io
 import itertools
@@ -21,11 +22,15 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
 from dreamclass_intel.contracts import QUARANTINE
-from dreamclass_intel.defs.ga4 import server_side, tables
+from dreamclass_intel.defs.ga4 import flatten, server_side, tables
+from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
+from dreamclass_intel.defs.ga4.shards import Shard
+from dreamclass_intel.http import SourceError
 from dreamclass_intel.settings import SANDBOX_KEY
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel_tests.bigquery_emulator import Emulator
-from dreamclass_intel_tests.sources.helpers import event, fresh_assets
+from dreamclass_intel_tests.contract.proxy import Fault, before
+from dreamclass_intel_tests.sources.helpers import event, failure, fresh_assets
 
 FIRST, LAST = "2024-02-05", "2024-02-08"
 FIELD_TYPES = {"STRING": "STRING", "INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
@@ -141,6 +146,7 @@ def storage_api(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "BigQueryReadClient", lambda **_: made)
 
 
+Load = Callable[..., Any]
 Loaded = tuple[str, list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]
 
 
@@ -150,21 +156,24 @@ def load(
 ) -> Any:
     """`load(warehouse, route)`: the four days' hash, rows, refusals and metadata."""
 
-    def run(warehouse: str, route: str) -> Loaded:
-        settings_env(
-            WAREHOUSE=warehouse,
-            STATE_DIR=tmp_path / f"{warehouse}-{route}",
-            BIGQUERY_PROJECT=f"warehouse-{export.number}",
-            BIGQUERY_DATASET_PREFIX=f"{route}_",
-            BIGQUERY_API_ENDPOINT=emulator.url,
-            GA4_ROUTE=route,
-            GA4_MODE="live",
-            GA4_EXPORT_DIR=export.folder,
-            GA4_BIGQUERY_PROJECT=export.project,
-            GA4_PROPERTY_ID=export.number,
-            PII_KEY="k",
-        )
-        result = materialise([fresh_assets("dreamclass_intel.defs.ga4").ga4_events], FIRST, LAST)
+    def run(warehouse: str, route: str, **more: object) -> Loaded:
+        variables: dict[str, object] = {
+            "WAREHOUSE": warehouse,
+            "STATE_DIR": tmp_path / f"{warehouse}-{route}",
+            "BIGQUERY_PROJECT": f"warehouse-{export.number}",
+            "BIGQUERY_DATASET_PREFIX": f"{route}_",
+            "BIGQUERY_API_ENDPOINT": emulator.url,
+            "GA4_ROUTE": route,
+            "GA4_MODE": "live",
+            "GA4_EXPORT_DIR": export.folder,
+            "GA4_BIGQUERY_PROJECT": export.project,
+            "GA4_PROPERTY_ID": export.number,
+            "PII_KEY": "k",
+        }
+        settings_env(**{**variables, **more})
+        chosen = [fresh_assets("dreamclass_intel.defs.ga4").ga4_events]
+        result = materialise(chosen, FIRST, LAST, raise_on_error=False)
+        assert result.success, failure(result)
         backend = WarehouseResource().backend()
         (told,) = [e.materialization.metadata for e in result.all_events if e.is_step_materialization][-1:]
         query = "SELECT * FROM {} ORDER BY {}"
@@ -181,7 +190,7 @@ def load(
     return run
 
 
-def test_all_routes_store_the_same(load: Callable[[str, str], Loaded]) -> None:
+def test_all_routes_store_the_same(load: Load) -> None:
     of_files, rows, refused, _ = load("duckdb", "files")
     pulled, pulled_rows, _, _ = load("duckdb", "bigquery")
     own = set(pulled_rows[0]) - {"_loaded_at", "_run_id"}
@@ -195,3 +204,89 @@ def test_all_routes_store_the_same(load: Callable[[str, str], Loaded]) -> None:
     reasons = ["event_date: not the date of its shard", "event_name: missing in a required column"]
     assert [r["reason"] for r in refused] == [r["reason"] for r in selected_refused] == reasons
     assert [r["origin"] for r in selected_refused] == ["events_20240207"] * 2
+
+
+def test_a_selected_day_can_be_repeated_and_emptied(load: Load, export: Export) -> None:
+    first, rows, _, _ = load("bigquery", "bigquery")
+    assert load("bigquery", "bigquery")[0] == first
+    export.client.query(f"DELETE FROM `{export.table('events_20240207')}` WHERE TRUE").result()
+    _, left, refused, _ = load("bigquery", "bigquery")
+    assert {r["event_date"].day for r in rows} == {5, 6, 7}
+    assert {r["event_date"].day for r in left} == {5, 6}
+    assert refused == []
+
+
+def test_what_a_selection_reads_is_told_before_it_runs(
+    load: Load, emulator: Emulator, settings_env: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def amend(answer: dict[str, Any]) -> None:
+        if proxy.asked[-1].json.get("configuration", {}).get("dryRun"):
+            answer["statistics"] = {"query": {"totalBytesProcessed": str(3 * 2**30)}}
+
+    with before(emulator.url) as proxy:
+        proxy.amend = amend
+        *_, told = load("bigquery", "bigquery", BIGQUERY_API_ENDPOINT=proxy.url)
+        assert told["dry_run_bytes"] == 3 * 2**30
+        dry = [n for n, q in enumerate(proxy.queries()) if q.get("dryRun")]
+        inserts = [n for n, q in enumerate(proxy.queries()) if q["query"]["query"].startswith("INSERT")]
+        assert dry and inserts and max(dry) < min(inserts)
+        assert "GA4 export: 4 shards, 3.00 GiB to read, about 0.02 USD" in capfd.readouterr().err
+        with pytest.raises(AssertionError, match="over BIGQUERY_MAXIMUM_GIB_BILLED=1"):
+            load("bigquery", "bigquery", BIGQUERY_API_ENDPOINT=proxy.url, BIGQUERY_MAXIMUM_GIB_BILLED=1)
+
+
+def test_shards_beyond_one_query_are_all_read(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, *_ = load("bigquery", "bigquery")
+    monkeypatch.setattr(server_side, "SHARDS_A_QUERY", 1)
+    assert load("bigquery", "bigquery")[0] == whole
+
+
+def test_a_column_of_another_type_is_named(load: Load, export: Export) -> None:
+    export.client.delete_table(export.table("events_20240206"))
+    schema = {**server_side.SCHEMA, "geo": {"country": "INTEGER"}}
+    export.publish("events_20240206", [event(1, date="20240206", geo={"country": 30})], schema)
+    with pytest.raises(AssertionError, match=r"geo\.country is INTEGER, not STRING"):
+        load("bigquery", "bigquery")
+
+
+# --- the shards as such -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shards(export: Export, emulator: Emulator, storage_api: None, settings_env: Any) -> BigQueryShards:
+    settings_env(BIGQUERY_PROJECT=export.project, BIGQUERY_API_ENDPOINT=emulator.url, PII_KEY="k")
+    return BigQueryShards(None, str(export.number))
+
+
+def test_whole_days_are_listed_with_age_and_size(shards: BigQueryShards, export: Export) -> None:
+    found = {s.table: s for s in shards.list_shards()}
+    assert sorted(found) == [f"events_2024020{n}" for n in (5, 6, 7, 8)]
+    assert (found["events_20240206"].row_count, found["events_20240208"].row_count) == (3, 0)
+    modified = export.client.get_table(export.table("events_20240206")).modified
+    assert modified and found["events_20240206"].last_modified
+    assert abs(found["events_20240206"].last_modified - modified) < dt.timedelta(milliseconds=1)
+
+
+def test_a_busy_moment_is_waited_out(export: Export, emulator: Emulator, settings_env: Any, waits: list[float]) -> None:
+    with before(emulator.url) as proxy:
+        settings_env(BIGQUERY_PROJECT=export.project, BIGQUERY_API_ENDPOINT=proxy.url, BIGQUERY_RETRY_S=0, PII_KEY="k")
+        proxy.faults.append(Fault(lambda asked: asked.method == "POST", 503, "backendError", "busy"))
+        assert len(BigQueryShards(None, str(export.number)).list_shards()) == 4
+
+
+def test_a_missing_data_set_is_a_permanent_failure(emulator: Emulator, settings_env: Any, waits: list[float]) -> None:
+    settings_env(BIGQUERY_PROJECT="nowhere", BIGQUERY_API_ENDPOINT=emulator.url, PII_KEY="k")
+    with pytest.raises(SourceError, match="Not found") as caught:
+        list(BigQueryShards(None, "999").schemas([Shard("20240205")]))
+    assert caught.value.permanent
+    assert waits == []
+
+
+def test_a_shard_that_changed_while_it_was_pulled_is_a_transient_failure(
+    shards: BigQueryShards, export: Export, tmp_path: Path
+) -> None:
+    listed = [shard for shard in shards.list_shards() if shard.suffix == "20240206"]
+    export.client.query(f"DELETE FROM `{export.table('events_20240206')}` WHERE event_timestamp > 0").result()
+    with pytest.raises(SourceError, match="0 of 3 rows") as caught:
+        list(flatten.events(shards, listed, flatten.Reading(), tmp_path / "spool", "500MB"))
+    assert not caught.value.permanent
