@@ -12,6 +12,7 @@ import typer
 
 from dreamclass_intel.defs.crm.command import import_csv
 from dreamclass_intel.doctor.command import doctor
+from dreamclass_intel.warehouse.command import copy_warehouse
 from dreamclass_intel.xmr.command import xmr
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ def main() -> None:
 app.command("xmr")(xmr)
 app.command("import-crm")(import_csv)
 app.command("doctor")(doctor)
+app.command("copy-warehouse")(copy_warehouse)
 
 
 @app.command("up")

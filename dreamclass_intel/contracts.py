@@ -174,6 +174,12 @@ class Table:
             ]
         )
 
+    @cached_property
+    def copied_schema(self) -> pa.Schema:
+        """Arrow schema of a row on its way from one warehouse to the other: all but its hash, which is formed anew."""
+        extra = [pa.field(c.name, c.arrow, nullable=False) for c in (LOADED_AT, RUN_ID)]
+        return pa.schema([*self.arrow_schema, *extra])
+
     @property
     def row_key(self) -> tuple[str, ...]:
         """What must be unique in the stored table."""

@@ -263,6 +263,11 @@ class BigQuerySettings(BaseSettings):
     retry_s: float = Field(120, ge=0)
     timeout_s: float = Field(1800, gt=0)
 
+    @property
+    def emulated(self) -> bool:
+        """Whether the endpoint is an emulator: Google's own are never plain http."""
+        return bool(self.api_endpoint and self.api_endpoint.startswith("http:"))
+
 
 class Settings(BaseSettings):
     """The whole suite's settings; one nested object per source and one for BigQuery."""
@@ -337,8 +342,6 @@ class Settings(BaseSettings):
         public hashing key, live and simulated data together, a warehouse that is not whole."""
         if self.warehouse == "bigquery" and not self.bigquery.project:
             raise SettingsError("WAREHOUSE=bigquery needs BIGQUERY_PROJECT")
-        if self.warehouse == "bigquery":
-            raise SettingsError("WAREHOUSE=bigquery is not built yet: dbt's models would still go to DuckDB")
         by_mode = {mode: [name for name in SOURCES if self.source(name).mode is mode] for mode in Mode}
         live, simulated = by_mode[Mode.LIVE], by_mode[Mode.SANDBOX]
         if live and self.pii_key.get_secret_value() == "sandbox-only-key":

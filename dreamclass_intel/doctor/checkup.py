@@ -86,7 +86,7 @@ class Checkup:
         except SourceError as error:
             self._refused(error, access, grant, started)
             return None
-        self._reached(started)
+        self.reached(started)
         self._once(Aspect.PERMITTED, "ok")
         return answer
 
@@ -97,7 +97,8 @@ class Checkup:
             found.append(clock)
         return Report(self.subject, self.mode, tuple(found), self.variables_set, self.variables_missing)
 
-    def _reached(self, started: float) -> None:
+    def reached(self, started: float) -> None:
+        """It answered, whatever it said; `started` on the monotonic clock."""
         self._once(Aspect.REACHABLE, f"{(time.monotonic() - started) * 1000:.0f} ms")
 
     def _once(self, aspect: Aspect, shown: str) -> None:
@@ -116,15 +117,15 @@ class Checkup:
             self.problem(Aspect.REACHABLE, "no", f"{error}; {hint}")
             raise Stop
         if error.status == 401:
-            self._reached(started)
+            self.reached(started)
             self.problem(Aspect.PERMITTED, "refused", f"{error}. {needs}")
         elif error.status == 403:
-            self._reached(started)
+            self.reached(started)
             missing = (grant if isinstance(grant, str) else grant(error)) or access.privilege
             self.problem(Aspect.PERMITTED, "lacks a grant", f"{access.key} lacks: {missing} ({error})")
             return
         elif error.status == 429:
-            self._reached(started)
+            self.reached(started)
             wait = "" if error.wait_s is None else f"; it asks to wait {error.wait_s:.0f} s"
             self.problem(Aspect.QUOTA, "none left", f"{error}{wait}")
         elif error.status is not None and error.status >= 400:

@@ -4,7 +4,7 @@ Imported only when WAREHOUSE=bigquery: the client library takes seconds to load.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from dreamclass_intel.warehouse.bigquery_jobs import Jobs, connect
 from dreamclass_intel.warehouse.bigquery_schema import fields, nullable, types
 from dreamclass_intel.warehouse.bigquery_staging import Staging, dressed
 from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
-from dreamclass_intel.warehouse.spool import Spool, conflict, replaces, schema_difference, type_problems
+from dreamclass_intel.warehouse.spool import Spool, conflict, fitted, replaces, schema_difference, type_problems
 
 
 class BigQueryWarehouse:
@@ -90,6 +90,26 @@ class BigQueryWarehouse:
             )
             kept = self._swap(jobs, swap)
             return WriteResult(kept, incoming.rows - kept, len(data.rejected), jobs.statistics)
+
+    def scan(self, table: Table, partitions: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """See `Warehouse.scan`. Page by page."""
+        names = sql.columns(table.copied_schema.names)
+        where = sql.in_partitions(table, partitions)
+        rows = self._jobs().query(f"SELECT {names} FROM {self.name(table.address)} WHERE {where}")
+        storage = self.client._ensure_bqstorage_client() if self.settings.storage_api else None
+        for batch in rows.to_arrow_iterable(bqstorage_client=storage):
+            yield fitted(table, batch)
+
+    def restore(self, table: Table, partitions: Sequence[str] | None, rows: Iterable[pa.RecordBatch]) -> WriteResult:
+        """See `Warehouse.restore`."""
+        jobs = self._jobs()
+        staging = Staging(self.client, jobs, self.settings.dataset_prefix)
+        spool = Spool(table, Extract(iter(rows)), partitions, self.spool, dressed, table.copied_schema)
+        with spool, ExitStack() as held:
+            self.ensure([table])
+            incoming = held.enter_context(staging.loaded(table, spool))
+            jobs.script(sql.restoring(table, self.name(table.address), incoming.name, partitions))
+        return WriteResult(spool.rows, statistics=jobs.statistics)
 
     def content_hash(self, table: Table) -> str:
         """Hash of the stored rows and their partitions, blind to order, load time and run."""

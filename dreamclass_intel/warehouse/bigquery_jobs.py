@@ -37,7 +37,7 @@ def connect(settings: BigQuerySettings) -> bigquery.Client:
     """
     options = {"api_endpoint": settings.api_endpoint} if settings.api_endpoint else None
     credentials: Any = None
-    if settings.api_endpoint and settings.api_endpoint.startswith("http:"):
+    if settings.emulated:
         credentials = AnonymousCredentials()
     elif settings.keyfile:
         try:

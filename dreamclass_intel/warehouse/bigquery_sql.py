@@ -128,10 +128,7 @@ class Swap:
 
     def script(self, *, clear_refused: bool) -> str | None:
         """The one atomic step, None if there is nothing to do. `clear_refused`: stored refusals give way."""
-        steps = [*self._rows(), *self._refusals(clear_refused)]
-        if len(steps) < 2:
-            return steps[0] if steps else None
-        return "BEGIN TRANSACTION;\n" + "".join(f"{step};\n" for step in steps) + "COMMIT TRANSACTION;"
+        return atomic([*self._rows(), *self._refusals(clear_refused)])
 
     @property
     def _version(self) -> str:
@@ -142,28 +139,19 @@ class Swap:
         if self.table.write is Write.UPSERT:
             # Inserted first: the new rows need the newest partition and version of the old ones.
             return insert and [*insert, self._delete_old(self.table, self.target)]
-        return [f"DELETE FROM {self.target} WHERE {self._in_partitions(self.table)}", *insert]
+        return [f"DELETE FROM {self.target} WHERE {in_partitions(self.table, self.replaced)}", *insert]
 
     def _refusals(self, clear: bool) -> list[str]:
         steps = []
         if clear:
             steps.append(
                 f"DELETE FROM {self.quarantine} WHERE table_name = {literal(self.table.address)} "
-                f"AND {self._in_partitions(QUARANTINE)}"
+                f"AND {in_partitions(QUARANTINE, self.replaced)}"
             )
         if self.refused:
             steps.append(self._insert(QUARANTINE, self.quarantine, self.refused))
             steps.append(self._delete_old(QUARANTINE, self.quarantine))
         return steps
-
-    def _in_partitions(self, table: Table) -> str:
-        if self.replaced is None:
-            return "TRUE"
-        where = f"{quote(PARTITION.name)} IN ({', '.join(map(literal, self.replaced))})"
-        days = [day for day in map(_date, self.replaced) if day]
-        if partitioned(table) and len(days) == len(self.replaced):  # reads these days only
-            where += f" AND {quote(DAY)} BETWEEN DATE '{min(days)}' AND DATE '{max(days)}'"
-        return where
 
     @property
     def _stamp(self) -> str:
@@ -211,6 +199,34 @@ class Swap:
             f"DELETE FROM {target} AS stored WHERE NOT ({new('stored')}) AND EXISTS "
             f"(SELECT 1 FROM {target} AS fresh WHERE {new('fresh')} AND {_same(table, 'fresh', 'stored')})"
         )
+
+
+def in_partitions(table: Table, partitions: Sequence[str] | None) -> str:
+    """The condition that a stored row is of these partitions; None for any."""
+    if not partitions:
+        return "TRUE" if partitions is None else "FALSE"
+    where = f"{quote(PARTITION.name)} IN ({', '.join(map(literal, partitions))})"
+    days = [day for day in map(_date, partitions) if day]
+    if partitioned(table) and len(days) == len(partitions):  # reads these days only
+        where += f" AND {quote(DAY)} BETWEEN DATE '{min(days)}' AND DATE '{max(days)}'"
+    return where
+
+
+def atomic(steps: Sequence[str]) -> str | None:
+    """Statements as one step; None for none."""
+    if len(steps) < 2:
+        return steps[0] if steps else None
+    return "BEGIN TRANSACTION;\n" + "".join(f"{step};\n" for step in steps) + "COMMIT TRANSACTION;"
+
+
+def restoring(table: Table, target: str, staging: str | None, partitions: Sequence[str] | None) -> str:
+    """The one atomic step that puts staged rows, load times and runs included, in the partitions' place."""
+    delete = f"DELETE FROM {target} WHERE {in_partitions(table, partitions)}"
+    values = {name: quote(name) for name in table.copied_schema.names} | {ROW_HASH.name: bigquery_hash(table)}
+    if partitioned(table):
+        values[DAY] = f"SAFE_CAST({quote(PARTITION.name)} AS DATE)"
+    insert = f"INSERT INTO {target} ({columns(list(values))}) SELECT {', '.join(values.values())} FROM {staging}"
+    return atomic([delete, insert] if staging else [delete]) or ""
 
 
 def audit_counts(table: Table, target: str, quarantine: str) -> str:

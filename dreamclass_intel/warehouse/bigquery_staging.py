@@ -46,7 +46,8 @@ class Staging:
         if not spool.rows:
             yield Incoming(None, 0, frozenset())
             return
-        with self._filled(table, spool.path) as name:
+        names = set(spool.schema.names) - set(table.arrow_schema.names)  # rows that are restored bring more
+        with self._filled(table, spool.path, *(nullable(f) for f in fields(table) if f.name in names)) as name:
             yield Incoming(name, spool.rows, frozenset(spool.found))
 
     @contextmanager
@@ -88,8 +89,8 @@ class Staging:
                 yield name
 
     @contextmanager
-    def _filled(self, table: Table, file: Path) -> Iterator[str]:
-        with self._made(table) as made:
+    def _filled(self, table: Table, file: Path, *more: bigquery.SchemaField) -> Iterator[str]:
+        with self._made(table, *more) as made:
             self._jobs.load(file, made.reference, made.schema)
             yield self._name(table, made)
 

@@ -1,7 +1,7 @@
 """The embedded warehouse: one DuckDB file, short connections, one transaction per write."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ from dreamclass_intel.contracts import (
     Write,
     quote,
 )
-from dreamclass_intel.records import Data, Extract
+from dreamclass_intel.records import BATCH_ROWS, Data, Extract
 from dreamclass_intel.warehouse.content import duckdb_hash
 from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
 from dreamclass_intel.warehouse.spool import (
     Spool,
     conflict,
+    fitted,
     quarantine_batch,
     replaces,
     schema_difference,
@@ -115,6 +116,36 @@ class DuckDBWarehouse:
                 raise
             return result
 
+    def scan(self, table: Table, partitions: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """See `Warehouse.scan`. The file stays open until the stream ends."""
+        columns = ", ".join(map(quote, table.copied_schema.names))
+        query, bound = f"SELECT {columns} FROM {sql_name(table)}", list[Any]()
+        if partitions is not None:
+            query, bound = f"{query} WHERE {PARTITION.name} IN (SELECT unnest(?))", [list(partitions)]
+        with self.connect() as con:
+            for batch in con.sql(query, params=bound).to_arrow_reader(BATCH_ROWS):
+                yield fitted(table, batch)
+
+    def restore(self, table: Table, partitions: Sequence[str] | None, rows: Iterable[pa.RecordBatch]) -> WriteResult:
+        """See `Warehouse.restore`."""
+        data, folder = Extract(iter(rows)), self.path.parent / "spool"
+        with Spool(table, data, partitions, folder, schema=table.copied_schema) as spool, self.connect() as con:
+            _ensure(con, table)
+            columns = ", ".join(map(quote, table.copied_schema.names))
+            con.execute("BEGIN")
+            try:
+                _delete(con, table, partitions)
+                con.execute(
+                    f"INSERT INTO {sql_name(table)} ({columns}, {quote(ROW_HASH.name)}) "
+                    f"SELECT {columns}, {duckdb_hash(table)} FROM read_parquet(?)",
+                    [str(spool.path)],
+                )
+                con.execute("COMMIT")
+            except BaseException:
+                con.execute("ROLLBACK")
+                raise
+            return WriteResult(spool.rows)
+
     def name(self, address: str) -> str:
         """See `Warehouse.name`."""
         return ".".join(map(quote, address.split(".")))
@@ -130,8 +161,9 @@ class DuckDBWarehouse:
 
     def content_hash(self, table: Table) -> str:
         """Hash of the stored rows and their partitions, blind to order, load time and run."""
-        rows = self.read(f"SELECT {ROW_HASH.name} || {PARTITION.name} AS h FROM {sql_name(table)} ORDER BY h")
-        return digest(value.as_py() for chunk in rows.column("h").chunks for value in chunk)
+        with self.connect() as con:
+            rows = con.sql(f"SELECT {ROW_HASH.name} || {PARTITION.name} AS h FROM {sql_name(table)} ORDER BY h")
+            return digest(value for batch in rows.to_arrow_reader(BATCH_ROWS) for value in batch.column(0).to_pylist())
 
     def audit(self, table: Table) -> Audit:
         """See `Warehouse.audit`."""

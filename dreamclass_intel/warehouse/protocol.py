@@ -1,7 +1,7 @@
 """What a warehouse can do for the suite. Backends implement exactly this."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -62,6 +62,15 @@ class Warehouse(Protocol):
 
     def audit(self, table: Table) -> Audit:
         """Check the stored rows against the contract: types, nulls, keys, and that no row was altered."""
+        ...
+
+    def scan(self, table: Table, partitions: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The stored rows as a stream of `Table.copied_schema`, in no order; those of some partitions, None for all."""
+        ...
+
+    def restore(self, table: Table, partitions: Sequence[str] | None, rows: Iterable[pa.RecordBatch]) -> WriteResult:
+        """Take over `rows` as another warehouse scanned them: they take the place of the partitions' rows (None: of
+        all), whatever `table.write`, and keep their load times and runs. Their hashes are formed anew."""
         ...
 
     def content_hash(self, table: Table) -> str:

@@ -25,9 +25,16 @@ class Spool:
     """
 
     def __init__(
-        self, table: Table, data: Extract, partitions: Sequence[str] | None, folder: Path, dress: Dress | None = None
+        self,
+        table: Table,
+        data: Extract,
+        partitions: Sequence[str] | None,
+        folder: Path,
+        dress: Dress | None = None,
+        schema: pa.Schema | None = None,  # the batches'; as assets hand them over by default
     ) -> None:
         self.table, self.data, self.rows = table, data, 0
+        self.schema = schema or table.arrow_schema
         self.found: set[str] = set()  # partitions the rows name
         self._dress = dress or (lambda batch, _: batch)
         self._allowed = None if partitions is None else set(partitions)
@@ -37,7 +44,7 @@ class Spool:
         self.path = Path(self._dir.name) / "rows.parquet"
 
     def __enter__(self) -> Self:
-        schema = self._dress(pa.RecordBatch.from_pylist([], schema=self.table.arrow_schema), 0).schema
+        schema = self._dress(pa.RecordBatch.from_pylist([], schema=self.schema), 0).schema
         try:
             with pq.ParquetWriter(self.path, schema, compression="zstd") as writer:
                 for batch in self.data.batches:
@@ -60,7 +67,7 @@ class Spool:
         return self.data.rejected
 
     def _check(self, batch: pa.RecordBatch) -> None:
-        if batch.schema != self.table.arrow_schema:
+        if batch.schema != self.schema:
             raise ContractError(f"{self.table.address}: batch schema {batch.schema} is not the contract's")
         found = set(batch.column(PARTITION.name).unique().to_pylist())
         self.found |= found
@@ -85,6 +92,17 @@ def check_partitions(table: Table, found: Collection[str], allowed: Collection[s
             f"{table.address}: rows of partitions {sorted(foreign, key=str)[:5]} in a load of "
             f"{min(allowed)}..{max(allowed)}"
         )
+
+
+def fitted(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A scanned batch in the form of `Table.copied_schema`. Raises ContractError for nulls where none may be."""
+    arrays = []
+    for item in table.copied_schema:
+        column = batch.column(item.name).cast(item.type)
+        if column.null_count and not item.nullable:
+            raise ContractError(f"{table.address}.{item.name} is null in stored rows")
+        arrays.append(column)
+    return pa.RecordBatch.from_arrays(arrays, schema=table.copied_schema)
 
 
 def quarantine_batch(rejected: Sequence[Rejected]) -> pa.RecordBatch:

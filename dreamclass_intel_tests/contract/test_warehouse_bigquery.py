@@ -270,7 +270,12 @@ def test_days_are_read_only_where_rows_are_replaced(store, proxy):
     declared = table()
     store.write(declared, [D1, D3], load(declared, things(("a", 1)), D1), "r")
     (script,) = [q["query"]["query"] for q in proxy.queries() if "DELETE" in q["query"]["query"]]
-    assert f"`_load_partition` IN ('{D1}', '{D3}') AND `_load_day` BETWEEN DATE '{D1}' AND DATE '{D3}'" in script
+    days = f"`_load_partition` IN ('{D1}', '{D3}') AND `_load_day` BETWEEN DATE '{D1}' AND DATE '{D3}'"
+    assert days in script
+    proxy.asked.clear()
+    assert sum(batch.num_rows for batch in store.scan(declared, [D1, D3])) == 1
+    (query,) = [q["query"]["query"] for q in proxy.queries()]
+    assert query.endswith(days)
 
 
 def test_partition_keys_and_run_ids_cannot_break_out_of_their_quotes(store):

@@ -7,7 +7,7 @@ import pytest
 
 from dreamclass_intel.doctor.examine import examine
 from dreamclass_intel.doctor.report import Aspect, Finding, Level, Report
-from dreamclass_intel.settings import SOURCES, Settings, variable
+from dreamclass_intel.settings import SOURCES, BigQuerySettings, Settings, variable
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +20,13 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def alone(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Like `settings_env`, from an empty environment in which what has no credentials is off."""
-    for kind in (Settings, *(Settings.model_fields[name].annotation for name in SOURCES)):
+    for kind in (Settings, BigQuerySettings, *(Settings.model_fields[name].annotation for name in SOURCES)):
         monkeypatch.setitem(kind.model_config, "env_file", None)
         for field in kind.model_fields:
             if field != "state_dir":
                 monkeypatch.delenv(variable(kind, field), raising=False)
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "BIGQUERY_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
     settings_env(WITHOUT_CREDENTIALS="off", PII_KEY="a-long-random-text")
     return settings_env
 

@@ -10,7 +10,6 @@ from dreamclass_intel.defs.crm.doctor import NEEDED
 from dreamclass_intel.doctor.report import Aspect, Level
 from dreamclass_intel_tests.doctor.conftest import found, grave, the
 from dreamclass_intel_tests.doctor.vendors import live
-from dreamclass_intel_tests.sources.helpers import vendor
 
 TOKEN_INFO = "/oauth/v2/private-apps/get/access-token-info"
 
@@ -144,92 +143,6 @@ def test_a_folder_of_csv_exports(alone, tmp_path):
 
 
 # --- Google --------------------------------------------------------------------------------------------------------
-
-
-def bigquery(rows: list[list[object]], held: list[str], refusal: str = "", *, widths: int = 200):
-    """BigQuery's REST API, as far as a list of shards and a question about permissions go."""
-    names = (("table_id", "STRING"), ("last_modified_time", "INTEGER"), ("row_count", "INTEGER"))
-
-    def query(_request):
-        if refusal:
-            reason = {"reason": "accessDenied", "message": refusal}
-            return JSONResponse({"error": {"code": 403, "message": refusal, "errors": [reason]}}, 403)
-        return {
-            "jobComplete": True,
-            "jobReference": {"projectId": "school", "jobId": "j", "location": "EU"},
-            "schema": {"fields": [{"name": n, "type": t, "mode": "NULLABLE"} for n, t in names]},
-            "rows": [{"f": [{"v": str(v)} for v in row]} for row in rows],
-            "totalRows": str(len(rows)),
-        }
-
-    def permissions(_request):
-        return JSONResponse({"permissions": held}, widths)
-
-    return {
-        "/bigquery/v2/projects/school/queries": query,
-        "/bigquery/v2/projects/school/datasets/analytics_7/tables/{table}:testIamPermissions": permissions,
-    }
-
-
-SHARD: list[object] = ["events_20240101", 1704200000000, 5]
-
-
-def use_bigquery(alone, tmp_path, monkeypatch, url):
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", url)
-    alone(GA4_ROUTE="bigquery", GA4_BIGQUERY_PROJECT="school")
-
-
-@pytest.mark.parametrize(
-    ("refusal", "lacks"),
-    [
-        (
-            "Access Denied: Project school: User does not have bigquery.jobs.create permission in project school.",
-            "roles/bigquery.jobUser on the project",
-        ),
-        (
-            "Access Denied: Table school:analytics_7.__TABLES__: User does not have permission to query table",
-            "roles/bigquery.dataViewer on the export dataset",
-        ),
-    ],
-)
-def test_bigquerys_missing_role_is_named(alone, tmp_path, monkeypatch, refusal, lacks):
-    with live(alone, tmp_path, "ga4"), vendor(bigquery([], [], refusal)) as url:
-        use_bigquery(alone, tmp_path, monkeypatch, url)
-        (finding,) = grave(found("ga4"))
-    assert (finding.aspect, finding.level) == (Aspect.PERMITTED, Level.PROBLEM)
-    assert f"GOOGLE_APPLICATION_CREDENTIALS lacks: {lacks} (" in finding.detail
-
-
-def test_bigquery_rights_beyond_reading_are_named(alone, tmp_path, monkeypatch):
-    with live(alone, tmp_path, "ga4"), vendor(bigquery([SHARD], ["bigquery.tables.updateData"])) as url:
-        use_bigquery(alone, tmp_path, monkeypatch, url)
-        (finding,) = grave(found("ga4"))
-    assert (finding.aspect, finding.level) == (Aspect.CREDENTIALS, Level.WARNING)
-    assert "may also bigquery.tables.updateData: give it roles/bigquery.dataViewer on the export" in finding.detail
-
-
-@pytest.mark.parametrize(
-    ("rows", "status", "aspect", "level"),
-    [
-        ([SHARD], 200, Aspect.CREDENTIALS, Level.OK),
-        ([SHARD], 403, Aspect.CREDENTIALS, Level.UNKNOWN),
-        ([], 200, Aspect.REACHABLE, Level.WARNING),
-    ],
-)
-def test_bigquery_otherwise(alone, tmp_path, monkeypatch, rows, status, aspect, level):
-    with live(alone, tmp_path, "ga4"), vendor(bigquery(rows, [], widths=status)) as url:
-        use_bigquery(alone, tmp_path, monkeypatch, url)
-        assert the(found("ga4"), aspect).level is level
-
-
-def test_bigquery_that_is_gone(alone, tmp_path, monkeypatch):
-    with vendor({}) as url:
-        pass
-    with live(alone, tmp_path, "ga4"):
-        use_bigquery(alone, tmp_path, monkeypatch, url)
-        report = found("ga4")
-    assert the(report, Aspect.REACHABLE).shown == "no"
-    assert the(report, Aspect.QUOTA).level is Level.OK, "the Data API is asked all the same"
 
 
 def test_googles_quota_and_time_zone(alone, tmp_path):

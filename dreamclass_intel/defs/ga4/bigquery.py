@@ -44,6 +44,15 @@ class BigQueryShards:
             if SUFFIX.fullmatch(suffix := row["table_id"].removeprefix("events_"))
         )
 
+    def client(self) -> Any:
+        """The `google.cloud.bigquery.Client` in use. Raises SourceError where there are no usable credentials."""
+        return self._bigquery()
+
+    @property
+    def dataset(self) -> str:
+        """The export's data set."""
+        return self._dataset
+
     def table(self, shard: Shard) -> str:
         """The shard's table in full."""
         return f"{self._bigquery().project}.{self._dataset}.{shard.table}"
@@ -61,14 +70,6 @@ class BigQueryShards:
         target = folder / f"{shard.table}.parquet"
         self._call(shard.table, lambda: self._spool(shard, target))
         return [target]
-
-    def allowed(self, shard: Shard, permissions: Sequence[str]) -> list[str]:
-        """Which of the permissions this identity has on the shard's table."""
-        client = self._bigquery()
-        table = f"{client.project}.{self._dataset}.{shard.table}"
-        limits = {"retry": None, "timeout": time_limit(60)}
-        answer = self._call("permissions", lambda: client.test_iam_permissions(table, list(permissions), **limits))
-        return list(answer.get("permissions", []))
 
     def _spool(self, shard: Shard, target: Path) -> None:
         client = self._bigquery()

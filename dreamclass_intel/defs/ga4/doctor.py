@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
 from dreamclass_intel.defs.ga4.client import Ga4Resource
+from dreamclass_intel.defs.ga4.export_doctor import BIGQUERY, export
 from dreamclass_intel.defs.ga4.normalise import reports
 from dreamclass_intel.defs.ga4.shards import Shard
 from dreamclass_intel.doctor.checkup import Access, Checkup, Stop
@@ -18,11 +19,7 @@ from dreamclass_intel.settings import load_settings
 
 GOOGLE_KEY = "GOOGLE_APPLICATION_CREDENTIALS"
 DATA_API = Access("GA4_API_ENDPOINT and GA4_PROPERTY_ID", GOOGLE_KEY, "Viewer on the property")
-READ_TABLES = "roles/bigquery.dataViewer on the export dataset"
-RUN_JOBS = "roles/bigquery.jobUser on the project"
-BIGQUERY = Access("GA4_BIGQUERY_PROJECT and GA4_PROPERTY_ID", GOOGLE_KEY, f"{READ_TABLES} and {RUN_JOBS}")
 LISTING = Access("SANDBOX_URL", "the sandbox's key", "nothing")
-TOO_WIDE = ("bigquery.tables.updateData", "bigquery.tables.delete")
 SCARCE = 0.1  # of a day's tokens
 
 
@@ -60,10 +57,7 @@ def _export(checkup: Checkup) -> None:
         _found(checkup, checkup.ask(lambda: ga4.shards().list_shards(), LISTING))
     elif settings.route == "bigquery":
         source = BigQueryShards(settings.bigquery_project, settings.property_number)
-        shards = checkup.ask(source.list_shards, BIGQUERY, _missing_role)
-        _found(checkup, shards)
-        if shards:
-            _width(checkup, source, shards[-1])
+        _found(checkup, export(checkup, source))
     else:
         try:
             _found(checkup, ga4.shards().list_shards())
@@ -75,26 +69,6 @@ def _export(checkup: Checkup) -> None:
 def _found(checkup: Checkup, shards: list[Shard] | None) -> None:
     if shards == []:
         checkup.warn(Aspect.REACHABLE, "no shard", "the GA4 export holds no whole day (events_YYYYMMDD) yet")
-
-
-def _missing_role(error: SourceError) -> str:
-    return RUN_JOBS if "bigquery.jobs.create" in str(error) else READ_TABLES
-
-
-def _width(checkup: Checkup, source: BigQueryShards, shard: Shard) -> None:
-    """What this identity may do to a shard beyond reading it."""
-    try:
-        held = source.allowed(shard, TOO_WIDE)
-    except SourceError:
-        checkup.unknown(Aspect.CREDENTIALS, "BigQuery did not tell what else the identity may do to the export")
-        return
-    if held:
-        wide = ", ".join(sorted(held))
-        checkup.warn(
-            Aspect.CREDENTIALS, "too wide", f"{GOOGLE_KEY} may also {wide}: give it {BIGQUERY.privilege}, no more"
-        )
-    else:
-        checkup.ok(Aspect.CREDENTIALS)
 
 
 def _data_api(checkup: Checkup) -> None:
