@@ -17,6 +17,7 @@ from multiprocessing import get_context
 import dagster as dg
 from filelock import Timeout
 
+from dreamclass_intel.catalog import table
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain
 from dreamclass_intel.definitions import build_defs
@@ -38,6 +39,7 @@ SHOWN = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.HANDLED_OUTPUT}
 
 ChartRun = tuple[str, str]  # job, partition
 WORKERS, WORTH_WORKERS = 2, 20
+MODELS = ("seeds", "staging", "intermediate", "marts")  # dbt's layers
 
 
 class UpdateError(RuntimeError):
@@ -90,9 +92,14 @@ def _update(say: Say, alerts: bool) -> None:
 def _claim(instance: dg.DagsterInstance) -> None:
     """Note whose data the state holds. UpdateError when Dagster remembers loads of a warehouse that is not there."""
     settings = load_settings()
-    remembered = instance.get_materialized_partitions(dg.AssetKey(["core", "dim_dates"]))
-    if remembered and settings.warehouse == "duckdb" and not settings.database.exists():
-        raise UpdateError(f"Dagster remembers loads, but {settings.database} is gone: restore it, or make clean")
+    if instance.get_materialized_partitions(dg.AssetKey(["core", "dim_dates"])):
+        if settings.warehouse == "duckdb" and not settings.database.exists():
+            raise UpdateError(f"Dagster remembers loads, but {settings.database} is gone: restore it, or make clean")
+        if settings.warehouse == "bigquery" and not WarehouseResource().backend().exists(table("core.dim_dates")):
+            raise UpdateError(
+                f"Dagster remembers loads, but BigQuery's project {settings.bigquery.project} holds none: bring them "
+                "there with dreamclass-intel copy-warehouse --to bigquery, or begin anew with another STATE_DIR"
+            )
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     settings.world_file.write_text("sandbox" if settings.uses_sandbox else "live")
 
@@ -116,8 +123,14 @@ class _Driver:
         self.reloaded = missing
 
     def days(self, newest: dt.date, pool: Executor) -> None:
-        """What the daily tables miss, and the models: one ranged run, before it one of tables that are behind."""
-        loads = daily_loads(self.instance, self.defs.resolve_asset_graph(), newest)
+        """What the daily tables miss, and the models: one ranged run, before it one of tables that are behind.
+        The models alone where the tables were copied here from another warehouse."""
+        graph = self.defs.resolve_asset_graph()
+        loads = daily_loads(self.instance, graph, newest)
+        if not loads and not _built():
+            self.say("The models are not in this warehouse yet")
+            models = [key for key in graph.materializable_asset_keys if graph.get(key).tags.get("layer") in MODELS]
+            self._run("daily", Load(newest, newest).tags, asset_selection=models)
         if any(load.last - load.first > WORTH_WORKERS * 7 * DAY for load in loads):
             for _ in range(WORKERS):  # the charts to come will need them; meanwhile they import
                 pool.submit(_ready)
@@ -190,6 +203,18 @@ class _Driver:
             )
         if not result.success:
             raise UpdateError(f"Run {run_id} of {job} failed: {_why(result)}")
+
+
+def _built() -> bool:
+    """Whether the charts' input is there."""
+    warehouse = WarehouseResource()
+    try:
+        warehouse.read(f"SELECT metric_id FROM {warehouse.name('marts.metric_series')} LIMIT 1")
+    except Exception as error:
+        if "does not exist" in str(error) or "Not found: " in str(error):  # each warehouse has an error of its own
+            return False
+        raise
+    return True
 
 
 @cache

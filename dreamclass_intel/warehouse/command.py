@@ -26,8 +26,9 @@ def copy_warehouse(
     Run again, it goes on where it stopped; tables that are equal already are passed over. Nothing may load
     meanwhile. Exit code 1 when a table is not equal on both sides.
     """
+    import duckdb
     from filelock import Timeout
-    from google.api_core.exceptions import GoogleAPICallError
+    from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
     from dreamclass_intel import catalog
@@ -60,8 +61,8 @@ def copy_warehouse(
                 _say(f"{address}: {copied}{done.held:,} rows, equal on both sides ({done.content[:12]})")
     except Timeout:
         _fail("an update is running: wait for its end")
-    except (SettingsError, GoogleAPICallError, GoogleAuthError, OSError) as error:
-        _fail(str(error))
+    except (SettingsError, GoogleAPIError, GoogleAuthError, duckdb.Error, OSError) as error:
+        _fail(f"{' '.join(str(error).split())[:500]}; what was copied stays: run it again to go on")
     if failed:
         _fail(f"{len(failed)} tables are not equal on both sides: {', '.join(failed)}")
     _say(f"{rows:,} rows copied; every table is equal on both sides. Now set WAREHOUSE={to.value} and run `update`.")

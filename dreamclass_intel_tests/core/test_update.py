@@ -76,3 +76,15 @@ def test_a_fill_is_complete_and_running_any_of_it_again_changes_no_table(
         again("score_window_tables", windows[2], windows[2], scored)
         again("score_window_tables", windows[0], windows[-2], scored)
         assert hashes() == filled
+
+        # As after copy-warehouse: the tables are there, the models are not.
+        warehouse = DuckDBWarehouse(load_settings().database)
+        series = "SELECT * FROM marts.metric_series ORDER BY ALL"
+        before, runs = warehouse.read(series), instance.get_runs_count()
+        with warehouse.connect() as con:
+            for schema in ("staging", "intermediate", "marts"):
+                con.execute(f"DROP SCHEMA {schema} CASCADE")
+        update(said.append)
+        assert instance.get_runs_count() == runs + 1
+        assert warehouse.read(series).equals(before)
+        assert hashes() == filled
