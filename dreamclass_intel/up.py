@@ -39,7 +39,9 @@ def environment() -> dict[str, str]:
 
 def _home(state_dir: Path) -> Path:
     """Dagster's home: the project, whose dagster.yaml keeps everything under .state; another STATE_DIR is a home of
-    its own, so that two states never mix."""
+    its own, so that two states never mix. In the image, which has another dagster.yaml, the one it names."""
+    if not (PROJECT_DIR / "dagster.yaml").exists() and (named := os.environ.get("DAGSTER_HOME")):
+        return Path(named)
     if state_dir.resolve() == (PROJECT_DIR / ".state").resolve():
         return PROJECT_DIR
     state_dir.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dreamclass_intel import up as supervisor
 from dreamclass_intel.settings import PROJECT_DIR, SettingsError
 from dreamclass_intel.up import Children, UpError, environment, up
 
@@ -48,6 +49,16 @@ def test_a_state_folder_that_cannot_be_written_is_named(settings_env: Callable[.
     settings_env(STATE_DIR=blocked / "state")
     with pytest.raises(UpError, match="STATE_DIR"):
         up()
+
+
+def test_in_the_image_the_deployments_instance_is_the_home(
+    settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The image holds `deploy/dagster.yaml` only, in its DAGSTER_HOME: `update` there fills what the daemon watches."""
+    monkeypatch.setenv("DAGSTER_HOME", "/opt/dagster")
+    assert environment()["DAGSTER_HOME"] == str((tmp_path / "state").resolve()), "elsewhere it is the state's own"
+    monkeypatch.setattr(supervisor, "PROJECT_DIR", tmp_path)
+    assert environment()["DAGSTER_HOME"] == "/opt/dagster"
 
 
 def test_broken_settings_are_one_line_a_variable(settings_env: Callable[..., None]) -> None:

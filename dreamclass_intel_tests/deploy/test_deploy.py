@@ -19,14 +19,14 @@ from dagster_webserver.cli import dagster_webserver
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Write
 from dreamclass_intel.run_launcher import WatchedRunLauncher
-from dreamclass_intel.settings import PROJECT_DIR, SOURCES, Settings, variable
+from dreamclass_intel.settings import PROJECT_DIR, SOURCES, BigQuerySettings, Mode, Settings, load_settings, variable
 
 DEPLOY = PROJECT_DIR / "deploy"
 GUIDE = (PROJECT_DIR / "docs" / "deploy.md").read_text(encoding="utf-8")
 STORAGES = {"event_log_storage", "run_storage", "schedule_storage"}
 OURS = {
     variable(kind, field)
-    for kind in (Settings, *(Settings.model_fields[name].annotation for name in SOURCES))
+    for kind in (Settings, BigQuerySettings, *(Settings.model_fields[name].annotation for name in SOURCES))
     for field in kind.model_fields
 }
 
@@ -151,9 +151,21 @@ def test_only_the_sign_in_is_published_beyond_this_machine(compose):
 
 def test_vendors_keys_reach_the_code_server_alone(compose):
     assert [name for name, s in compose["services"].items() if "env_file" in s] == ["code"]
-    for service in compose["services"].values():
-        names = set(service.get("environment", {}))
-        assert not names & (OURS - {"STATE_DIR", "WITHOUT_CREDENTIALS"})
+    for name, service in compose["services"].items():
+        theirs = set(service.get("environment", {})) & OURS
+        assert theirs <= ({"STATE_DIR", "WITHOUT_CREDENTIALS", "BIGQUERY_KEYFILE"} if name == "code" else set())
+
+
+def test_googles_key_is_a_secret_of_the_code_server_alone(compose):
+    """Set in compose.env it is mounted and named; unset, what is named is empty, which counts as unset."""
+    (secret,) = compose["secrets"]
+    assert compose["secrets"][secret] == {"file": "${GOOGLE_KEY_FILE:-/dev/null}"}
+    assert [name for name, s in compose["services"].items() if "secrets" in s] == ["code"]
+    (mounted,) = compose["services"]["code"]["secrets"]
+    assert mounted["source"] == secret
+    for name in ("BIGQUERY_KEYFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        value = compose["services"]["code"]["environment"][name]
+        assert value == f"${{GOOGLE_KEY_FILE:+/run/secrets/{mounted['target']}}}"
 
 
 def test_services_volumes_and_files_refer_to_what_is_there(compose):
@@ -226,7 +238,7 @@ def test_the_extras_that_are_installed_exist():
 
 # --- Kubernetes ----------------------------------------------------------------------------------------------------
 
-# Keys of the chart's values.schema.json (dagster-io/dagster, helm/dagster), as far as they are used here.
+# Keys of the chart's and its subchart's values.schema.json (dagster-io/dagster, helm/dagster), as far as they are used.
 CHART = {
     "": {"global", "generatePostgresqlPasswordSecret", "postgresql", "dagsterWebserver", "dagster-user-deployments",
          "runLauncher", "dagsterDaemon", "telemetry", "pythonLogs", "additionalInstanceConfig"},
@@ -234,7 +246,7 @@ CHART = {
     "postgresql": {"image", "enabled", "postgresqlHost", "postgresqlUsername", "postgresqlPassword",
                    "postgresqlDatabase", "postgresqlParams", "postgresqlScheme", "service"},
     "dagsterWebserver": {"image", "enableReadOnly", "env", "envSecrets", "resources", "service", "pathPrefix"},
-    "dagster-user-deployments": {"enabled", "enableSubchart", "imagePullSecrets", "deployments"},
+    "dagster-user-deployments": {"enabled", "enableSubchart", "imagePullSecrets", "deployments", "serviceAccount"},
     "runLauncher": {"type", "config"},
     "dagsterDaemon": {"enabled", "image", "runCoordinator", "runMonitoring", "runRetries", "env", "envSecrets"},
     "telemetry": {"enabled"},
@@ -258,17 +270,44 @@ def test_the_charts_keys(helm):
     }  # fmt: skip
 
 
-def test_the_cluster_runs_our_definitions_on_bigquery(helm):
+def test_the_cluster_runs_our_definitions_on_bigquery(helm, settings_env):
     (deployment,) = helm["dagster-user-deployments"]["deployments"]
     options = parsed(["dagster", "api", "grpc", "--port", str(deployment["port"]), *deployment["dagsterApiGrpcArgs"]])
     assert options["module_name"] in ("dreamclass_intel.definitions", ("dreamclass_intel.definitions",))
     assert set(deployment["env"]) <= OURS
-    assert deployment["env"]["WAREHOUSE"] == "bigquery"
+    settings_env(**deployment["env"])
+    settings = load_settings()
+    settings.check()
+    assert (settings.warehouse, settings.bigquery.project, settings.bigquery.keyfile) == (
+        "bigquery",
+        "my-project",
+        None,
+    )
+    assert settings.bigquery.maximum_gib_billed > 0
+    assert {settings.source(name).mode for name in SOURCES} == {Mode.OFF}
     assert Path(deployment["env"]["STATE_DIR"]) == Path(deployment["volumeMounts"][0]["mountPath"])
     assert {v["name"] for v in deployment["volumes"]} == {m["name"] for m in deployment["volumeMounts"]}
     assert f"useradd --create-home --uid {deployment['podSecurityContext']['runAsUser']}" in (
         DEPLOY / "Dockerfile"
     ).read_text(encoding="utf-8")
+
+
+def test_the_cluster_has_googles_identity_or_a_mounted_key(helm):
+    """Workload identity as it stands; what is commented out makes it a key."""
+    account = helm["dagster-user-deployments"]["serviceAccount"]
+    assert set(account) <= {"create", "name", "annotations"}
+    assert re.fullmatch(
+        r"[\w-]+@my-project\.iam\.gserviceaccount\.com", account["annotations"]["iam.gke.io/gcp-service-account"]
+    )
+    text = (DEPLOY / "helm-values.yaml").read_text(encoding="utf-8")
+    (deployment,) = yaml.safe_load(re.sub(r"^( {8})# (?=\S+:|- )", r"\1", text, flags=re.MULTILINE))[
+        "dagster-user-deployments"
+    ]["deployments"]
+    (key,) = [m for m in deployment["volumeMounts"] if m["name"] == "google-key"]
+    assert key["readOnly"] is True
+    for name in ("BIGQUERY_KEYFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        assert Path(deployment["env"][name]).parent == Path(key["mountPath"])
+    assert {v["name"] for v in deployment["volumes"]} == {m["name"] for m in deployment["volumeMounts"]}
 
 
 def test_the_clusters_instance_retries_and_queues_as_ours(helm, tmp_path):
