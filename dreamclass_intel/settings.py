@@ -337,8 +337,6 @@ class Settings(BaseSettings):
         public hashing key, live and simulated data together, a warehouse that is not whole."""
         if self.warehouse == "bigquery" and not self.bigquery.project:
             raise SettingsError("WAREHOUSE=bigquery needs BIGQUERY_PROJECT")
-        if self.warehouse == "bigquery":
-            raise SettingsError("WAREHOUSE=bigquery is not built yet: dbt's models would still go to DuckDB")
         by_mode = {mode: [name for name in SOURCES if self.source(name).mode is mode] for mode in Mode}
         live, simulated = by_mode[Mode.LIVE], by_mode[Mode.SANDBOX]
         if live and self.pii_key.get_secret_value() == "sandbox-only-key":

@@ -248,8 +248,7 @@ def test_live_data_need_a_key_of_ones_own(env):
 def test_bigquery_needs_a_project(env):
     with pytest.raises(SettingsError, match="WAREHOUSE=bigquery needs BIGQUERY_PROJECT"):
         env(WAREHOUSE="bigquery").check()
-    with pytest.raises(SettingsError, match="WAREHOUSE=bigquery is not built yet"):
-        env(BIGQUERY_PROJECT="school-1").check()
+    env(BIGQUERY_PROJECT="school-1").check()
 
 
 def test_the_example_names_every_variable_and_nothing_else():
