@@ -17,7 +17,6 @@ from multiprocessing import get_context
 import dagster as dg
 from filelock import Timeout
 
-from dreamclass_intel.catalog import table
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain
 from dreamclass_intel.definitions import build_defs
@@ -95,7 +94,7 @@ def _claim(instance: dg.DagsterInstance) -> None:
     if instance.get_materialized_partitions(dg.AssetKey(["core", "dim_dates"])):
         if settings.warehouse == "duckdb" and not settings.database.exists():
             raise UpdateError(f"Dagster remembers loads, but {settings.database} is gone: restore it, or make clean")
-        if settings.warehouse == "bigquery" and not WarehouseResource().backend().exists(table("core.dim_dates")):
+        if settings.warehouse == "bigquery" and not WarehouseResource().backend().exists("core.dim_dates"):
             raise UpdateError(
                 f"Dagster remembers loads, but BigQuery's project {settings.bigquery.project} holds none: bring them "
                 "there with dreamclass-intel copy-warehouse --to bigquery, or begin anew with another STATE_DIR"

@@ -96,9 +96,22 @@ def test_what_follows_from_a_declaration():
 
 
 def test_every_type_has_an_arrow_type_that_keeps_it():
-    assert set(ARROW) == set(Type)
+    assert {*ARROW, Type.RECORDS} == set(Type)
     assert ARROW[Type.DECIMAL] == pa.decimal128(38, 9)
     assert ARROW[Type.TIMESTAMP] == pa.timestamp("us")
+
+
+def test_a_list_of_records_has_its_fields_and_nothing_else_has():
+    fields = (Column("key", Type.STRING, "k"), Column("number", Type.INT, "n"))
+    listed = Column("params", Type.RECORDS, "p", fields=fields)
+    assert listed.arrow == pa.list_(pa.struct([("key", pa.string()), ("number", pa.int64())]))
+    for wrong in (
+        {"type": Type.RECORDS},
+        {"type": Type.INT, "fields": fields},
+        {"type": Type.RECORDS, "fields": (listed,)},
+    ):
+        with pytest.raises(ContractError, match="fields"):
+            Column(name="x", description="x", **wrong)
 
 
 def test_the_catalog_holds_sound_tables():
