@@ -8,7 +8,9 @@ killed test run leaves a server behind. The shims, each for one thing that BigQu
 3. `ALTER TABLE` by SQL reaches `tables.get`;
 4. a table's `expirationTime` is kept and shown (expired tables are not removed);
 5. a table in a missing data set is 404, not 500;
-6. a data set's `__TABLES__` can be asked.
+6. a data set's `__TABLES__` can be asked;
+7. `CREATE TABLE t (columns) AS (SELECT …)`: the query may stand in parentheses, as dbt writes it under a contract;
+8. `CAST(x AS NUMERIC)` keeps nine decimals, not three.
 """
 
 import asyncio
@@ -128,6 +130,28 @@ def _shim_tables_view() -> None:
     executor._run_query_body = with_view
 
 
+def _shim_sql() -> None:
+    from bqemulator.sql.rewriter import create_table_schema_ctas as ctas
+    from sqlglot import exp
+    from sqlglot.dialects.duckdb import DuckDB
+
+    written = DuckDB.Generator.TRANSFORMS  # its methods may be compiled
+    first_select, type_of = ctas._first_select, written[exp.DataType]
+
+    def unwrapped(body: Any) -> Any:
+        while isinstance(body, exp.Subquery):
+            body = body.this
+        return first_select(body)
+
+    def with_scale(self: Any, kind: Any) -> str:
+        bare = kind.this is exp.DataType.Type.DECIMAL and not kind.expressions
+        sql: str = "DECIMAL(38, 9)" if bare else type_of(self, kind)
+        return sql
+
+    ctas._first_select = unwrapped
+    written[exp.DataType] = with_scale
+
+
 async def _serve(told: TextIO) -> None:
     from bqemulator.config import Settings
     from bqemulator.server import EmulatorServer
@@ -148,5 +172,6 @@ if __name__ == "__main__":
     os.dup2(2, 1)  # its log writes to stdout
     _shims()
     _shim_tables_view()
+    _shim_sql()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(_serve(port))

@@ -13,7 +13,7 @@ import pytest
 from dreamclass_intel.sandbox.servers.server import build_site, running
 from dreamclass_intel.sandbox.servers.site import Site
 from dreamclass_intel.settings import load_settings
-from dreamclass_intel_tests import bigquery_emulator
+from dreamclass_intel_tests import bigquery_emulator, local_bigquery
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
@@ -76,8 +76,9 @@ def sandbox(_sandbox: str, site: Site, settings_env: Callable[..., None]) -> str
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[bigquery_emulator.Emulator]:
-    """A running BigQuery emulator."""
-    with bigquery_emulator.serving() as served:
+    """A running BigQuery emulator: bqemulator, or local-bigquery where LOCAL_BIGQUERY names its environment."""
+    other = os.environ.get("LOCAL_BIGQUERY")
+    with local_bigquery.serving(Path(other)) if other else bigquery_emulator.serving() as served:
         yield served
 
 

@@ -2,8 +2,11 @@
 
 {# --- types ------------------------------------------------------------------------------------------------ #}
 
-{# Money and other exact numbers. Plain `numeric` is DECIMAL(18,3) on DuckDB. #}
-{% macro type_decimal() %}numeric(38, 9){% endmacro %}
+{# Money and other exact numbers: nine decimals. Plain `numeric` is DECIMAL(18,3) on DuckDB, and just this on
+   BigQuery, which takes no precision in a cast. #}
+{% macro type_decimal() %}{{ adapter.dispatch('type_decimal')() }}{% endmacro %}
+{% macro default__type_decimal() %}numeric{% endmacro %}
+{% macro duckdb__type_decimal() %}numeric(38, 9){% endmacro %}
 
 {% macro type_double() %}{{ adapter.dispatch('type_double')() }}{% endmacro %}
 {% macro default__type_double() %}float64{% endmacro %}
@@ -37,9 +40,12 @@ count(case when {{ condition }} then 1 end)
 cast({{ at }} as date)
 {%- endmacro %}
 
-{# Monday of the week. BigQuery's plain `week` begins on Sunday, and dbt.date_trunc returns timestamps. #}
+{# Monday of the week. BigQuery's plain `week` begins on Sunday, dbt.date_trunc returns timestamps, and emulators know
+   no `isoweek`: counted from a Monday before any date. #}
 {% macro week_start(day) %}{{ adapter.dispatch('week_start')(day) }}{% endmacro %}
-{% macro default__week_start(day) %}date_trunc({{ day }}, isoweek){% endmacro %}
+{% macro default__week_start(day) -%}
+date_sub({{ day }}, interval mod(date_diff({{ day }}, date '1900-01-01', day), 7) day)
+{%- endmacro %}
 {% macro duckdb__week_start(day) %}cast(date_trunc('week', {{ day }}) as date){% endmacro %}
 
 {% macro month_start(day) %}{{ adapter.dispatch('month_start')(day) }}{% endmacro %}
@@ -96,6 +102,11 @@ cross join unnest(json_query_array({{ document }}, '$.{{ path }}')) as {{ alias 
 {% macro duckdb__cross_join_json_list(document, path, alias) -%}
 cross join unnest(cast(json_extract({{ document }}, '$.{{ path }}') as json[])) as {{ alias }}_list({{ alias }})
 {%- endmacro %}
+
+{# The column that BigQuery's daily raw tables are partitioned by; elsewhere the one that says the same. #}
+{% macro load_day(column) %}{{ adapter.dispatch('load_day')(column) }}{% endmacro %}
+{% macro default__load_day(column) %}_load_day{% endmacro %}
+{% macro duckdb__load_day(column) %}{{ column }}{% endmacro %}
 
 {# The newest partition key of a table. Partition keys are ISO dates as text, so the greatest is the newest. #}
 {% macro newest_partition(relation) -%}

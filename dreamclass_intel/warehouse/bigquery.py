@@ -45,14 +45,14 @@ class BigQueryWarehouse:
         """See `Warehouse.within`."""
         return f"{column} IN UNNEST(?)"
 
-    def exists(self, table: Table) -> bool:
+    def exists(self, address: str) -> bool:
         """See `Warehouse.exists`."""
-        return self._stored(table) is not None
+        return self._stored(address) is not None
 
     def ensure(self, tables: Sequence[Table]) -> None:
         """Create what is missing; add new columns; ContractError for any other difference."""
         for table in tables:
-            stored = self._stored(table)
+            stored = self._stored(table.address)
             if stored is None:
                 self._create(table)
                 continue
@@ -120,7 +120,7 @@ class BigQueryWarehouse:
     def audit(self, table: Table) -> Audit:
         """See `Warehouse.audit`. Reads the table once whole, and its key once more."""
         self.ensure([QUARANTINE])
-        stored = self._stored(table)
+        stored = self._stored(table.address)
         problems = type_problems(types(stored) if stored else {}, sql.stored_types(table))
         if problems:
             return Audit(0, tuple(problems), 0)
@@ -148,7 +148,7 @@ class BigQueryWarehouse:
         return kept
 
     def _create(self, table: Table) -> None:
-        made = bigquery.Table(self._reference(table, table.name), schema=fields(table))
+        made = bigquery.Table(self._reference(table.address), schema=fields(table))
         made.description = table.description
         if sql.partitioned(table):
             made.time_partitioning = bigquery.TimePartitioning(field=sql.DAY)
@@ -157,20 +157,21 @@ class BigQueryWarehouse:
         try:
             self.client.create_table(made, exists_ok=True, retry=retry)
         except NotFound:  # asked for only then: a narrow role may not create data sets
-            dataset = bigquery.Dataset(self._dataset(table))
+            dataset = bigquery.Dataset(self._dataset(table.schema))
             dataset.location = self.settings.location
             self.client.create_dataset(dataset, exists_ok=True, retry=retry)
             self.client.create_table(made, exists_ok=True, retry=retry)
 
-    def _reference(self, table: Table, name: str) -> bigquery.TableReference:
-        return self._dataset(table).table(name)
+    def _reference(self, address: str) -> bigquery.TableReference:
+        schema, _, name = address.partition(".")
+        return self._dataset(schema).table(name)
 
-    def _dataset(self, table: Table) -> bigquery.DatasetReference:
-        return bigquery.DatasetReference(self.client.project, f"{self.settings.dataset_prefix}{table.schema}")
+    def _dataset(self, schema: str) -> bigquery.DatasetReference:
+        return bigquery.DatasetReference(self.client.project, f"{self.settings.dataset_prefix}{schema}")
 
-    def _stored(self, table: Table) -> bigquery.Table | None:
+    def _stored(self, address: str) -> bigquery.Table | None:
         try:
-            return self.client.get_table(self._reference(table, table.name), retry=self._jobs().retry)
+            return self.client.get_table(self._reference(address), retry=self._jobs().retry)
         except NotFound:
             return None
 

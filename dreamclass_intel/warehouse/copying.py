@@ -38,7 +38,7 @@ class Copied:
 
 def copy(table: Table, source: Warehouse, target: Warehouse, say: Callable[[str], None]) -> Copied | None:
     """Make the target's table equal to the source's; None where the source has none. Raises CopyError."""
-    if not source.exists(table):
+    if not source.exists(table.address):
         return None
     source.ensure([table])  # columns declared since
     target.ensure([table])

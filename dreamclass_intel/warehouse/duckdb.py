@@ -154,10 +154,10 @@ class DuckDBWarehouse:
         """See `Warehouse.within`."""
         return f"{column} IN (SELECT unnest(?))"
 
-    def exists(self, table: Table) -> bool:
+    def exists(self, address: str) -> bool:
         """See `Warehouse.exists`."""
         with self.connect() as con:
-            return bool(_stored_types(con, table))
+            return bool(_stored_types(con, self.name(address)))
 
     def content_hash(self, table: Table) -> str:
         """Hash of the stored rows and their partitions, blind to order, load time and run."""
@@ -169,7 +169,7 @@ class DuckDBWarehouse:
         """See `Warehouse.audit`."""
         with self.connect() as con:
             _ensure(con, QUARANTINE)
-            stored = _stored_types(con, table)
+            stored = _stored_types(con, sql_name(table))
             problems = type_problems(stored, _types(table))
             if problems:
                 return Audit(0, tuple(problems), 0)
@@ -273,9 +273,9 @@ def _insert(
     con.execute(insert, [loaded_at, run_id, *parameters])
 
 
-def _stored_types(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+def _stored_types(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
     try:  # the catalog's own view costs 25 ms on a fresh connection, this less than one
-        stored = con.execute("SELECT name, type FROM pragma_table_info(?)", [sql_name(table)]).fetchall()
+        stored = con.execute("SELECT name, type FROM pragma_table_info(?)", [name]).fetchall()
     except duckdb.CatalogException:
         return {}
     return {name: kind.replace('"', "") for name, kind in stored}  # quoted or not, as DuckDB sees need
@@ -286,7 +286,7 @@ def _types(table: Table) -> dict[str, str]:
 
 
 def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    existing = _stored_types(con, table)
+    existing = _stored_types(con, sql_name(table))
     if not existing:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
         con.execute(_ddl(table))

@@ -52,8 +52,8 @@ class Warehouse(Protocol):
         """The condition that a column is in a list bound as one `?`."""
         ...
 
-    def exists(self, table: Table) -> bool:
-        """Whether the table is there, whatever its columns."""
+    def exists(self, address: str) -> bool:
+        """Whether `schema.table` is there, declared or built by dbt, whatever its columns."""
         ...
 
     def ensure(self, tables: Sequence[Table]) -> None:

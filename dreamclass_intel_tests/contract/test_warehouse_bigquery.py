@@ -25,6 +25,7 @@ from dreamclass_intel.settings import BigQuerySettings, SettingsError
 from dreamclass_intel.warehouse import bigquery_sql
 from dreamclass_intel.warehouse.bigquery import BigQueryWarehouse
 from dreamclass_intel.warehouse.bigquery_jobs import connect, parameter
+from dreamclass_intel.warehouse.bigquery_schema import types as types_of
 from dreamclass_intel.warehouse.protocol import Audit
 from dreamclass_intel_tests.contract import proxy as proxies
 from dreamclass_intel_tests.contract.proxy import Fault, Proxy
@@ -77,7 +78,7 @@ def test_a_table_is_made_as_declared(store):
     assert made.description == "Things"
     assert (made.time_partitioning.type_, made.time_partitioning.field) == ("DAY", "_load_day")
     assert made.clustering_fields == ["text"]
-    assert [(f.name, f.field_type, f.mode) for f in made.schema] == [
+    assert [(name, kind, f.mode) for f, (name, kind) in zip(made.schema, types_of(made).items(), strict=True)] == [
         ("id", "STRING", "REQUIRED"),
         ("number", "INT64", "NULLABLE"),
         ("text", "STRING", "NULLABLE"),
@@ -130,8 +131,10 @@ def test_every_declared_table_can_be_made(store):
 def test_a_new_column_says_what_it_is(store):
     store.ensure([table()])
     store.ensure([table(Write.REPLACE, Column("more", Type.INT, "More", required=True, unit="s"))])
-    added = stored(store).schema[-1]
-    assert (added.name, added.field_type, added.mode, added.description) == ("more", "INT64", "NULLABLE", "More [s]")
+    found = stored(store)
+    added = found.schema[-1]
+    assert (added.name, added.mode, added.description) == ("more", "NULLABLE", "More [s]")
+    assert types_of(found)["more"] == "INT64"
 
 
 # --- what every query carries ----------------------------------------------------------------------------------
@@ -317,7 +320,7 @@ def test_credentials_go_only_where_they_belong(tmp_path):
     with pytest.raises(SettingsError, match="BIGQUERY_KEYFILE: MalformedError"):
         connect(BigQuerySettings(project=PROJECT, keyfile=tmp_path / "key", api_endpoint="https://private.example"))
     with pytest.raises(SettingsError, match="needs BIGQUERY_PROJECT"):
-        connect(BigQuerySettings(project=None))
+        BigQueryWarehouse(BigQuerySettings(project=None), tmp_path)
 
 
 def test_duckdb_never_loads_the_client(tmp_path):

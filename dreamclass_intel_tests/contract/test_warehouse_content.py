@@ -303,5 +303,5 @@ def test_ensure_makes_empty_typed_tables_and_reading_binds(store):
     name = store.name("raw.things")
     assert store.read(f"SELECT id FROM {name} WHERE id = ?", ["x'; DROP TABLE raw.things; --"]).num_rows == 1
     assert store.read(f"SELECT id FROM {name} WHERE {store.within('id')}", [["a", "b"]]).num_rows == 0
-    assert store.exists(declared)
-    assert not store.exists(table(name="nothings"))
+    assert store.exists(declared.address)
+    assert not store.exists("raw.nothings")

@@ -127,7 +127,7 @@ def test_what_an_asset_may_not_return_is_said(run, read):
     one = pa.table({"id": ["a"]})
     assert "rows of a range need a _load_partition column" in attempt(run, lambda: one, DAYS[0], DAYS[1])
     assert "undeclared columns ['x']" in attempt(run, lambda: pa.table({"id": ["a"], "x": [1]}), DAYS[0], DAYS[0])
-    assert not WarehouseResource().backend().exists(THINGS)
+    assert not WarehouseResource().backend().exists(THINGS.address)
 
 
 @pytest.mark.parametrize(("status", "retries"), [(403, 0), (503, 2)])

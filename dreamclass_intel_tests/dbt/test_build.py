@@ -55,21 +55,14 @@ def store(warehouse: DuckDBWarehouse, address: str, records: list[dict[str, Any]
     warehouse.write(table, None, extract(table, full, "2024-01-01"), "test")
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> DuckDBWarehouse:
-    found = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
-    found.ensure(list(catalog.tables().values()))
-    return found
-
-
-def test_build_is_green_on_empty_tables(dbt: Dbt, warehouse: DuckDBWarehouse) -> None:
-    dbt(warehouse.path, "build")
-    assert rows(warehouse.path, "select count(*) from marts.fct_mrr_movements") == [(0,)]
+def test_build_is_green_on_empty_tables(dbt: Dbt, duckdb_store: DuckDBWarehouse) -> None:
+    dbt("build")
+    assert rows(duckdb_store.path, "select count(*) from marts.fct_mrr_movements") == [(0,)]
     # An empty calendar has no period to be zero in; metric_series has its own.
-    assert rows(warehouse.path, "select count(*) from marts.fct_net_new_mrr_weekly") == [(0,)]
+    assert rows(duckdb_store.path, "select count(*) from marts.fct_net_new_mrr_weekly") == [(0,)]
 
 
-def test_money_from_lines_to_closing(dbt: Dbt, warehouse: DuckDBWarehouse) -> None:
+def test_money_from_lines_to_closing(dbt: Dbt, duckdb_store: DuckDBWarehouse) -> None:
     def at(text: str) -> str:
         return f"2024-{text}T10:00:00Z"
 
@@ -95,15 +88,15 @@ def test_money_from_lines_to_closing(dbt: Dbt, warehouse: DuckDBWarehouse) -> No
             "item_count": 1, **more,
         }  # fmt: skip
 
-    store(warehouse, "core.dim_dates", days(dt.date(2024, 1, 1), dt.date(2024, 4, 30)))
-    store(warehouse, "raw.stripe_customers", [{"customer_id": f"cus_{c}"} for c in "ABT"])
+    store(duckdb_store, "core.dim_dates", days(dt.date(2024, 1, 1), dt.date(2024, 4, 30)))
+    store(duckdb_store, "raw.stripe_customers", [{"customer_id": f"cus_{c}"} for c in "ABT"])
     store(
-        warehouse,
+        duckdb_store,
         "raw.stripe_prices",
         [price("month", "usd", "month", 2900), price("year", "eur", "year", 29000)],
     )
     store(
-        warehouse,
+        duckdb_store,
         "raw.stripe_subscriptions",
         [
             subscription("sub_A", "canceled", ended_at=at("03-15")),
@@ -112,7 +105,7 @@ def test_money_from_lines_to_closing(dbt: Dbt, warehouse: DuckDBWarehouse) -> No
         ],
     )
     store(
-        warehouse,
+        duckdb_store,
         "raw.stripe_invoice_lines",
         [
             line(1, "sub_A", "month", 2, "01-03"),
@@ -123,13 +116,9 @@ def test_money_from_lines_to_closing(dbt: Dbt, warehouse: DuckDBWarehouse) -> No
             line(6, "sub_T", "month", 1, "02-05", amount_minor=0),
         ],
     )
-    dbt(
-        warehouse.path,
-        *("build", "--select", "+marts.billing", "--indirect-selection", "cautious"),
-        as_of="2024-03-20",
-    )
+    dbt("build", "--select", "+marts.billing", "--indirect-selection", "cautious", as_of="2024-03-20")
     assert rows(
-        warehouse.path,
+        duckdb_store.path,
         "select customer_id, strftime(occurred_date, '%m-%d'), movement_type, round(delta_usd_minor)::int "
         "from marts.fct_mrr_movements order by occurred_at",
     ) == [
@@ -140,7 +129,7 @@ def test_money_from_lines_to_closing(dbt: Dbt, warehouse: DuckDBWarehouse) -> No
         ("cus_A", "03-15", "churn", -2900),
     ]
     months = rows(
-        warehouse.path,
+        duckdb_store.path,
         "select month(month_start), round(opening_usd_minor)::int, round(net_new_usd_minor)::int, "
         "round(closing_usd_minor)::int, customers_n, is_complete from marts.fct_net_new_mrr_monthly order by 1",
     )
@@ -150,7 +139,7 @@ def test_money_from_lines_to_closing(dbt: Dbt, warehouse: DuckDBWarehouse) -> No
         (3, 11310, -8700, 2610, 1, False),
     ]
     weeks = rows(
-        warehouse.path,
+        duckdb_store.path,
         "select count(*), count(*) filter (where net_new_usd_minor = 0) from marts.fct_net_new_mrr_weekly",
     )
     assert weeks == [(12, 7)]
@@ -177,7 +166,7 @@ def test_marts_agree_with_the_simulated_truth(
         asset for folder in ("dates", "backend", "stripe", "chartmogul", "crm", "ga4") for asset in assets(folder)
     ]
     materialise(wanted, START.isoformat(), newest.isoformat())
-    dbt(database, "build", as_of=newest.isoformat(), start_date=START.isoformat())
+    dbt("build", as_of=newest.isoformat(), start_date=START.isoformat())
 
     # The ledger, movement by movement, to a billionth of a cent.
     names = {"new_biz": "new_business"}

@@ -149,7 +149,7 @@ def crm_leads(
 def _stored_leads(warehouse: WarehouseResource) -> set[str]:
     backend = warehouse.backend()
     backend.ensure([tables.LEADS])
-    query = f"SELECT lead_id FROM {tables.LEADS.address} WHERE source = ?"
+    query = f"SELECT lead_id FROM {backend.name(tables.LEADS.address)} WHERE source = ?"
     return set(backend.read(query, [normalise.SOURCE]).column("lead_id").to_pylist())
 
 

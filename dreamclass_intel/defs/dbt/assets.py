@@ -1,15 +1,17 @@
 """The dbt models as assets and their tests as checks: one `dbt build` per contiguous stretch of models."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from pydantic import Field
 
 from dreamclass_intel import catalog
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.defs.automation.due import RANGE_END, loaded_until
+from dreamclass_intel.defs.dbt.changed_days import SESSION_DAYS, changed_days
 from dreamclass_intel.defs.dbt.project import environment, manifest, project, variables
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import DATA_ENGINEERING, FINANCE, GROWTH
@@ -32,7 +34,7 @@ class Translator(DagsterDbtTranslator):
         if node["resource_type"] == "seed":
             layer = "seeds"
         return spec.replace_attributes(
-            key=dg.AssetKey([node["schema"], node["name"]]),
+            key=dg.AssetKey([node["config"]["schema"], node["name"]]),  # without the data sets' prefix
             group_name=GROUPS.get(layer, layer),
             owners=[OWNERS.get(area, DATA_ENGINEERING)],
             kinds={"dbt", load_settings().warehouse},
@@ -57,6 +59,12 @@ def _as_of(context: dg.AssetExecutionContext, clock: Clock) -> dt.date:
     return min(ready, max(loaded)) if loaded else ready
 
 
+class DbtConfig(dg.Config):
+    """How to build."""
+
+    full_refresh: bool = Field(False, description="Build every day of the incremental models anew")
+
+
 @dbt_assets(
     manifest=manifest(),
     project=project(),
@@ -65,12 +73,25 @@ def _as_of(context: dg.AssetExecutionContext, clock: Clock) -> dt.date:
     pool="warehouse",
 )
 def dbt(
-    context: dg.AssetExecutionContext, dbt_cli: DbtCliResource, clock: Clock, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext,
+    config: DbtConfig,
+    dbt_cli: DbtCliResource,
+    clock: Clock,
+    warehouse: WarehouseResource,
 ) -> Iterator[Any]:
     """Builds the selected models as of the newest day that every vendor has published."""
-    warehouse.backend().ensure(list(catalog.tables().values()))  # a source never loaded is an empty table
+    backend = warehouse.backend()
+    backend.ensure(list(catalog.tables().values()))  # a source never loaded is an empty table
+    changed = None
+    if dg.AssetKey(SESSION_DAYS.split(".")) in context.selected_asset_keys and not config.full_refresh:
+        changed = changed_days(backend)
+        context.log.info(f"Days of sessions to build: {_spoken(changed)}.")
     # Unit tests test SQL on fixtures, not data: they are the test suite's.
     command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables()]
-    with environment(_as_of(context, clock)):
+    with environment(_as_of(context, clock), changed):
         build = dbt_cli.cli(command, context=context)
     yield from build.stream()
+
+
+def _spoken(changed: Collection[dt.date] | None) -> str:
+    return "all" if changed is None else f"{len(changed)}, from {min(changed)} to {max(changed)}"

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
 from importlib import metadata
@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Grain
-from dreamclass_intel.settings import PROJECT_DIR, load_settings
+from dreamclass_intel.settings import PROJECT_DIR, BigQuerySettings, load_settings
 
 DBT_DIR = PROJECT_DIR / "dbt"
 UNTRACKED = {"target", "logs", ".user.yml"}
@@ -41,15 +41,20 @@ def command_line() -> DbtCliResource:
 
 
 @contextmanager
-def environment(as_of: dt.date) -> Iterator[None]:
-    """What the project reads from the environment, while a dbt command is started: settings, the newest closed day.
+def environment(as_of: dt.date, changed: Collection[dt.date] | None = None) -> Iterator[None]:
+    """What the project reads from the environment, while a dbt command is started: settings, the newest closed day,
+    the days that incremental models build (None: all).
 
-    The day is no `--vars` value: dbt parses the whole project anew when one changes.
+    The days are no `--vars` values: dbt parses the whole project anew when one changes.
     """
+    settings = load_settings()
     ours = {
         "AS_OF_DATE": as_of.isoformat(),
-        "DUCKDB_PATH": str(load_settings().database),
+        "CHANGED_DAYS": " ".join(sorted(day.isoformat() for day in changed or ())),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_TARGET_PATH": str(_target_path()),  # where Dagster's dbt looks for the last parse
+        **(_bigquery(settings.bigquery) if settings.warehouse == "bigquery" else {}),
+        "DUCKDB_PATH": str(settings.database),
     }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
@@ -63,6 +68,20 @@ def environment(as_of: dt.date) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _bigquery(settings: BigQuerySettings) -> dict[str, str]:
+    """The variables of the profile, as settings have them: they may stand in `.env`, which dbt does not read."""
+    return {
+        "BIGQUERY_PROJECT": settings.project or "",
+        "BIGQUERY_DATASET_PREFIX": settings.dataset_prefix,
+        "BIGQUERY_LOCATION": settings.location,
+        "BIGQUERY_KEYFILE": str(settings.keyfile or ""),
+        "BIGQUERY_API_ENDPOINT": settings.api_endpoint or "",
+        "BIGQUERY_MAXIMUM_GIB_BILLED": str(settings.maximum_gib_billed),
+        "BIGQUERY_RETRY_S": str(settings.retry_s),
+        "BIGQUERY_TIMEOUT_S": str(settings.timeout_s),
+    }
+
+
 def variables() -> str:
     """The `--vars` of every dbt command, as JSON."""
     settings = load_settings()
@@ -71,17 +90,33 @@ def variables() -> str:
     )
 
 
+def _target_path() -> Path:
+    """Each warehouse keeps its own parse."""
+    return Path("target", *(["bigquery"] if load_settings().warehouse == "bigquery" else []))
+
+
 @cache
 def project() -> DbtProject:
     """The project with a manifest no older than its files."""
-    found = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target=load_settings().warehouse)
+    target = load_settings().warehouse
+    found = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target=target, target_path=_target_path())
     manifest = Path(found.manifest_path)
-    if not manifest.exists() or manifest.stat().st_mtime < _newest_change():
+    if not manifest.exists() or manifest.stat().st_mtime < _newest_change() or _of_other_place(manifest):
         load_settings().database.parent.mkdir(parents=True, exist_ok=True)
         with environment(load_settings().start_date):  # any day will do: nothing is built
             parse = command_line().cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent)
         parse.wait()
     return found
+
+
+def _of_other_place(manifest: Path) -> bool:
+    """Whether it names tables of another project or prefix."""
+    settings = load_settings()
+    if settings.warehouse != "bigquery":
+        return False
+    source = next(iter(json.loads(manifest.read_text(encoding="utf-8"))["sources"].values()))
+    place = settings.bigquery.project, f"{settings.bigquery.dataset_prefix}{source['source_name']}"
+    return (source["database"], source["schema"]) != place
 
 
 @cache

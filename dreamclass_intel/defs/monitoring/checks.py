@@ -35,7 +35,7 @@ def contract_checks(table: Table) -> dg.AssetChecksDefinition:
     )
     def check(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
         backend = warehouse.backend()
-        if not backend.exists(table):
+        if not backend.exists(table.address):
             backend.ensure([table])
         audit = backend.audit(table)
         yield dg.AssetCheckResult(

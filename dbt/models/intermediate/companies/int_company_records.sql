@@ -6,8 +6,9 @@ with contacts as (
         company_id,
         email_hash,
         email_domain,
-        row_number() over (partition by source, company_id order by created_at, contact_id) as position_in_company,
-        row_number() over (partition by email_hash order by created_at, contact_id) as position_of_email
+        row_number() over (partition by source, company_id order by created_at nulls last, contact_id)
+            as position_in_company,
+        row_number() over (partition by email_hash order by created_at nulls last, contact_id) as position_of_email
     from {{ ref('stg_crm__contacts') }}
     where not is_deleted
 

@@ -192,7 +192,7 @@ from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(sum(net_new_usd_minor) / 100.0 as {{ type_double() }}) as numerator,
+        cast({{ safe_div('sum(net_new_usd_minor)', 100) }} as {{ type_double() }}) as numerator,
         cast(null as {{ type_double() }}) as denominator,
         count(*) as n,
         null as days_n
@@ -217,7 +217,7 @@ from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(-sum(churn_usd_minor) / 100.0 as {{ type_double() }}) as numerator,
+        cast(-{{ safe_div('sum(churn_usd_minor)', 100) }} as {{ type_double() }}) as numerator,
         cast(null as {{ type_double() }}) as denominator,
         count(*) as n,
         null as days_n
@@ -242,7 +242,7 @@ from week_periods as periods
 left join (
     select
         {{ period_start("week_start", 7) }} as period_start,
-        cast(sum(new_usd_minor) / 100.0 as {{ type_double() }}) as numerator,
+        cast({{ safe_div('sum(new_usd_minor)', 100) }} as {{ type_double() }}) as numerator,
         cast(sum(new_customers_n) as {{ type_double() }}) as denominator,
         sum(new_customers_n) as n,
         null as days_n

@@ -1,6 +1,6 @@
 {# One row an event. The session key is null where consent was denied: such events are no session. #}
 select
-    event_date,
+    {{ load_day('event_date') }} as event_date,  -- the same day; a filter on it reads that day's partition only
     event_at,
     event_timestamp_us,
     event_name,
