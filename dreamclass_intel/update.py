@@ -126,7 +126,7 @@ class _Driver:
         The models alone where the tables were copied here from another warehouse."""
         graph = self.defs.resolve_asset_graph()
         loads = daily_loads(self.instance, graph, newest)
-        if not loads and not _built():
+        if not loads and not WarehouseResource().backend().exists("marts.metric_series"):
             self.say("The models are not in this warehouse yet")
             models = [key for key in graph.materializable_asset_keys if graph.get(key).tags.get("layer") in MODELS]
             self._run("daily", Load(newest, newest).tags, asset_selection=models)
@@ -202,18 +202,6 @@ class _Driver:
             )
         if not result.success:
             raise UpdateError(f"Run {run_id} of {job} failed: {_why(result)}")
-
-
-def _built() -> bool:
-    """Whether the charts' input is there."""
-    warehouse = WarehouseResource()
-    try:
-        warehouse.read(f"SELECT metric_id FROM {warehouse.name('marts.metric_series')} LIMIT 1")
-    except Exception as error:
-        if "does not exist" in str(error) or "Not found: " in str(error):  # each warehouse has an error of its own
-            return False
-        raise
-    return True
 
 
 @cache

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dreamclass_intel.contracts import PARTITION, ROW_HASH, Table
-from dreamclass_intel.warehouse.protocol import Warehouse
+from dreamclass_intel.warehouse.protocol import Warehouse, digest
 
+LISTED_ROWS = 50_000_000  # of larger tables BigQuery gives no list of hashes: their partitions' marks are compared
 CHUNK_ROWS = 500_000  # one load's: on disk, and of a streamed result; BigQuery allows 1,500 loads a table and day
 
 
@@ -28,7 +29,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Copied:
-    """What was done with a table. `rows`: copied now; `held`: there now; `content` proves both sides alike."""
+    """What was done with a table. `rows`: copied now; `held`: there now; `content`: the hash that both sides share."""
 
     rows: int
     held: int
@@ -41,12 +42,11 @@ def copy(table: Table, source: Warehouse, target: Warehouse, say: Callable[[str]
         return None
     source.ensure([table])  # columns declared since
     target.ensure([table])
-    content = source.content_hash(table)
-    theirs = marks(source, table)
+    theirs, ours = marks(source, table), marks(target, table)
     held = sum(mark.rows for mark in theirs.values())
-    if target.content_hash(table) == content:
+    content = _content(source, table, theirs)
+    if ours == theirs and _content(target, table, ours) == content:
         return Copied(0, held, content)
-    ours = marks(target, table)
     missing = [key for key, mark in sorted(theirs.items()) if ours.get(key) != mark]
     rows = 0
     for keys in chunks(missing, theirs):
@@ -54,9 +54,16 @@ def copy(table: Table, source: Warehouse, target: Warehouse, say: Callable[[str]
         say(f"{rows:,} rows copied, up to {keys[-1]}")
     if surplus := sorted(set(ours) - set(theirs)):
         target.restore(table, surplus, ())
-    if target.content_hash(table) != content:
+    if _content(target, table, marks(target, table)) != content:
         raise CopyError(_why(table, source, target, content))
     return Copied(rows, held, content)
+
+
+def _content(warehouse: Warehouse, table: Table, found: Mapping[str, Mark]) -> str:
+    """The table's content hash, or that of its marks where it is too large."""
+    if sum(mark.rows for mark in found.values()) <= LISTED_ROWS:
+        return warehouse.content_hash(table)
+    return digest(f"{key}:{mark.rows}:{mark.low}:{mark.high};" for key, mark in sorted(found.items()))
 
 
 def marks(warehouse: Warehouse, table: Table) -> dict[str, Mark]:
@@ -83,9 +90,9 @@ def chunks(keys: Sequence[str], sizes: Mapping[str, Mark]) -> Iterator[list[str]
 
 
 def _why(table: Table, source: Warehouse, target: Warehouse, content: str) -> str:
-    if source.content_hash(table) != content:
-        return f"{table.address} changed while it was copied: stop what writes to it, and copy again"
     theirs, ours = marks(source, table), marks(target, table)
+    if _content(source, table, theirs) != content:
+        return f"{table.address} changed while it was copied: stop what writes to it, and copy again"
     different = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
     problems = [f"source: {p}" for p in source.audit(table).problems]
     problems += [f"copy: {p}" for p in target.audit(table).problems]

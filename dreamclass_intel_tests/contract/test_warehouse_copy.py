@@ -276,6 +276,24 @@ def test_marks_are_the_same_on_both_sides_and_see_any_change(both):
     assert seen[0] == seen[1]
 
 
+def test_of_a_very_large_table_the_marks_are_compared(way, monkeypatch):
+    source, target = way
+    declared = table()
+    filled(source, declared)
+    monkeypatch.setattr(copying, "LISTED_ROWS", 4)
+    for store in way:
+        monkeypatch.setattr(store, "content_hash", None)
+    first, second = (copy(declared, source, target, silent) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert (first.rows, second.rows, first.content) == (5, 0, second.content)
+    assert whole(target, declared) == whole(source, declared)
+    by_hand(source, "UPDATE {things} SET number = 99 WHERE id = 'c'")
+    target.restore(declared, [D2], [])
+    with pytest.raises(CopyError, match=f"in {D2}; source: row altered"):
+        copy(declared, source, target, silent)
+
+
 # --- what is not equal is told ---------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import pytest
+import typer.main
 import yaml
 from dagster._cli import create_dagster_cli
 from dagster._core.instance.config import dagster_instance_config
@@ -17,9 +18,12 @@ from dagster._daemon.cli import create_dagster_daemon_cli
 from dagster_webserver.cli import dagster_webserver
 
 from dreamclass_intel import catalog
+from dreamclass_intel.cli import app
 from dreamclass_intel.contracts import Write
+from dreamclass_intel.defs.ga4.export_doctor import VIEWER
 from dreamclass_intel.run_launcher import WatchedRunLauncher
 from dreamclass_intel.settings import PROJECT_DIR, SOURCES, BigQuerySettings, Mode, Settings, load_settings, variable
+from dreamclass_intel.warehouse.bigquery_doctor import EDITOR, LEAST, MODELS
 
 DEPLOY = PROJECT_DIR / "deploy"
 GUIDE = (PROJECT_DIR / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -340,22 +344,32 @@ def test_the_clusters_instance_retries_and_queues_as_ours(helm, tmp_path):
 
 def test_the_guide_names_what_is_there():
     named = set(re.findall(r"`((?:deploy|docs|\.github)/[\w./-]+)`", GUIDE))
-    for name in named - {"docs/bigquery.md", "deploy/compose.env"}:  # one to come, one the reader's own
+    for name in named - {"deploy/compose.env"}:  # the reader's own
         assert (PROJECT_DIR / name).exists(), name
     for name in re.findall(r"`((?:raw|core|xmr)\.\w+)`", GUIDE):
         assert name in catalog.tables(), name
 
 
-def test_the_guide_exports_every_table_that_cannot_be_taken_again(tmp_path, monkeypatch):
-    """Its own recipe, run on an empty warehouse of the declared tables."""
-    from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
-
-    DuckDBWarehouse(tmp_path / ".state" / "warehouse.duckdb").ensure(list(catalog.tables().values()))
-    (recipe,) = re.findall(r"python - <<'PY'\n(.*?)\nPY\n", GUIDE, re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    exec(compile(recipe, "deploy.md", "exec"), {})
-    exported = {path.stem for path in (tmp_path / "export").iterdir()}
+def test_the_guide_names_every_table_that_cannot_be_taken_again():
+    listed = set(re.findall(r"`((?:raw|core|xmr)\.\w+)`", GUIDE.split("| what cannot be taken again |")[1]))
     snapshots = {address for address, table in catalog.tables().items() if table.write is Write.SNAPSHOT}
-    assert snapshots <= exported
-    listed = GUIDE.split("| what cannot be taken again |")[1]
-    assert set(re.findall(r"`((?:raw|core|xmr)\.\w+)`", listed)) == exported
+    assert snapshots < listed <= set(catalog.tables())
+
+
+def test_the_guides_commands_are_ours():
+    """Every `dreamclass-intel …` in it is a command with those options."""
+    group: Any = typer.main.get_command(app)
+    found = re.findall(r"dreamclass-intel ([a-z-]+)((?: --?[\w.-]+| (?:bigquery|duckdb))*)", GUIDE)
+    assert {"doctor", "update", "copy-warehouse"} <= {name for name, _ in found}
+    for name, options in found:
+        group.commands[name].make_context(name, options.split())
+
+
+def test_the_guides_roles_are_those_the_doctor_asks_for():
+    said = re.search(r"\| \*\*the suite: all three\*\* \|(.+)\|", GUIDE)
+    assert said is not None
+    project, *datasets = [cell.strip() for cell in said.group(1).split("|")]
+    assert f"roles/bigquery.{project} on the project" in LEAST
+    assert [f"roles/bigquery.{role}" for role in datasets] == [EDITOR] * 3 + [VIEWER]
+    for schema in {table.schema for table in catalog.tables().values()} | {*MODELS}:
+        assert re.search(rf"for schema in [\w ]*\b{schema}\b", GUIDE), schema
