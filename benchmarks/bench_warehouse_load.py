@@ -101,16 +101,15 @@ def limit_jsonl(folder: Path, database: Path) -> None:
 def _ours(folder: Path, database: Path) -> None:
     from dreamclass_intel.defs.ga4 import flatten, tables
     from dreamclass_intel.defs.ga4.shards import FolderShards
-    from dreamclass_intel.records import Extract
+    from dreamclass_intel.records import Selection
     from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 
     source = FolderShards(folder)
     shards = source.list_shards()
-    reading = flatten.Reading()
-    batches = flatten.events(source, shards, reading, database.parent / "spool", "500MB")
+    parts = flatten.parts(source, shards, database.parent / "spool", lambda unknown: None, numbered=False)
     days = [shard.day.isoformat() for shard in shards]
-    warehouse = DuckDBWarehouse(database, memory_limit="500MB")
-    warehouse.write(tables.EVENTS, days, Extract(batches, reading.rejected), "bench")
+    warehouse = DuckDBWarehouse(database, memory_limit="300MB")
+    warehouse.write(tables.EVENTS, days, Selection(parts, tables.EVENTS_ORIGIN, flatten.NUMBERING), "bench")
 
 
 def ours_parquet(folder: Path, database: Path) -> None:
@@ -166,7 +165,7 @@ def ours_write(folder: Path, database: Path) -> None:
                 yield from conform(table, pa.table(columns)).to_batches()
 
     days = [path.stem[-8:] for path in (folder / "parquet").iterdir()]
-    DuckDBWarehouse(database, memory_limit="500MB").write(table, days, Extract(batches()), "bench")
+    DuckDBWarehouse(database, memory_limit="300MB").write(table, days, Extract(batches()), "bench")
 
 
 def _dlt(database: Path, rows: object, nesting: int | None = None) -> None:

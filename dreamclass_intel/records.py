@@ -7,6 +7,7 @@ table, column, row and key, or (with `on_bad="quarantine"`) becomes a `Rejected`
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from itertools import islice
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from dreamclass_intel.contracts import PARTITION, Column, ContractError, Rejected, Table, Type
 
 BATCH_ROWS = 10_000
+PROBLEM = "_problem"
 Record = Mapping[str, Any]
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NINE_PLACES, DIGITS = Decimal("1e-9"), Context(prec=38)
@@ -142,18 +144,50 @@ class Extract(Data):
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
-class Selection(Data):
-    """Rows that are in the warehouse already: each query gives data columns, `_load_partition`, and `_problem` (null
-    where a row is fine). `origin` is the column that says where a refused row comes from; `told` hears what the
-    queries will read before they run.
+@dataclass(frozen=True)
+class Part:
+    """A query for some of a selection's rows: data columns, `_load_partition`, and `_problem` (null where a row is
+    fine). `reads` says in words what it reads; `rows` how many it gives, where that is known beforehand.
     """
 
-    queries: Sequence[str]
+    query: str
+    reads: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """The column of the key that numbers rows alike in all the rest of it, from 0, in this order (nulls first)."""
+
+    column: str
+    order: Sequence[str]
+
+
+@dataclass
+class Selection(Data):
+    """Rows that the warehouse selects itself. Entering `parts` brings what they read within its reach.
+
+    `origin` is the column that says where a refused row comes from; `numbering` is for queries that give every row a
+    0 there; `told` hears what the queries will cost before they run, where that is known.
+    """
+
+    parts: AbstractContextManager[Sequence[Part]]
     origin: str
+    numbering: Numbering | None = None
     told: Callable[[str], None] = lambda _line: None
     rejected: list[Rejected] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def refuse(self, table: Table, row: Mapping[str, Any]) -> None:
+        """Set a row with a `_problem` aside."""
+        kept = {k: _plain(v) for k, v in row.items() if v is not None and k in table.arrow_schema.names}
+        partition, problem = kept.pop(PARTITION.name), row[PROBLEM]
+        item = Rejected(table.address, partition, problem, problem.split(":")[0], to_json(kept), kept.get(self.origin))
+        self.rejected.append(item)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.date) else value
 
 
 def extract(

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,14 +14,13 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
 from dreamclass_intel.contracts import PARTITION, QUARANTINE, Rejected, Table
-from dreamclass_intel.records import Selection, to_json
+from dreamclass_intel.records import PROBLEM, Selection
 from dreamclass_intel.warehouse import bigquery_sql as sql
 from dreamclass_intel.warehouse.bigquery_jobs import Jobs
 from dreamclass_intel.warehouse.bigquery_schema import fields, nullable
 from dreamclass_intel.warehouse.spool import Spool, check_partitions, quarantine_batch
 
 STAGING_LIFE = dt.timedelta(hours=6)  # of a killed load's staging table
-PROBLEM = "_problem"
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,21 @@ class Staging:
     def selected(self, table: Table, data: Selection, partitions: Sequence[str] | None) -> Iterator[Incoming]:
         """What the queries select; refused rows go to `data.rejected`. Raises ContractError for rows of partitions
         that were not asked for."""
-        processed = sum(self._jobs.dry_run(query) for query in data.queries)
-        data.metadata["dry_run_bytes"] = processed
-        data.told(self._jobs.costs(processed))
         columns = sql.columns(table.arrow_schema.names)
-        with self._made(table, bigquery.SchemaField(PROBLEM, "STRING")) as made:
+        with data.parts as parts, self._made(table, bigquery.SchemaField(PROBLEM, "STRING")) as made:
+            processed = sum(self._jobs.dry_run(part.query) for part in parts)
+            data.metadata["dry_run_bytes"] = processed
+            data.told(self._jobs.costs(processed))
             name = self._name(table, made)
-            for query in data.queries:
+            for part in parts:
                 self._jobs.query(
                     f"INSERT INTO {name} ({columns}, {PROBLEM}, {sql.quote(sql.POSITION)}) "
-                    f"SELECT {columns}, {PROBLEM}, 0 FROM ({query})"
+                    f"SELECT {columns}, {PROBLEM}, 0 FROM ({part.query})"
                 )
             refused = list(self._jobs.query(f"SELECT * FROM {name} WHERE {PROBLEM} IS NOT NULL"))
             if refused:
-                data.rejected += [_rejection(table, dict(row), data.origin) for row in refused]
+                for row in refused:
+                    data.refuse(table, dict(row))
                 self._jobs.query(f"DELETE FROM {name} WHERE {PROBLEM} IS NOT NULL")
             partition = sql.quote(PARTITION.name)
             counted = self._jobs.query(f"SELECT {partition}, COUNT(*) FROM {name} GROUP BY {partition}")
@@ -119,14 +118,3 @@ def dressed(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
     arrays = [c.cast(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(c.type) else c for c in batch.columns]
     position = pa.array(range(first, first + batch.num_rows), pa.int64())
     return pa.RecordBatch.from_arrays([*arrays, position], names=[*batch.schema.names, sql.POSITION])
-
-
-def _rejection(table: Table, row: dict[str, Any], origin: str) -> Rejected:
-    problem = row.pop(PROBLEM)
-    kept = {k: _plain(v) for k, v in row.items() if v is not None and k in table.arrow_schema.names}
-    partition = kept.pop(PARTITION.name)
-    return Rejected(table.address, partition, problem, problem.split(":")[0], to_json(kept), kept.get(origin))
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, dt.date) else value

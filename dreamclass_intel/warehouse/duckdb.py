@@ -1,6 +1,5 @@
 """The embedded warehouse: one DuckDB file, short connections, one transaction per write."""
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,59 +9,17 @@ import duckdb
 import pyarrow as pa
 import tenacity
 
-from dreamclass_intel.contracts import (
-    LOADED_AT,
-    PARTITION,
-    QUARANTINE,
-    ROW_HASH,
-    RUN_ID,
-    SYSTEM_COLUMNS,
-    Column,
-    Rejected,
-    Table,
-    Type,
-    Write,
-    quote,
-)
-from dreamclass_intel.records import BATCH_ROWS, Data, Extract
+from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, SYSTEM_COLUMNS, Table, quote
+from dreamclass_intel.records import BATCH_ROWS, Data, Extract, Selection
 from dreamclass_intel.warehouse.content import duckdb_hash
+from dreamclass_intel.warehouse.duckdb_load import Load
+from dreamclass_intel.warehouse.duckdb_tables import delete, ensure, sql_name, stored_types, types
 from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
-from dreamclass_intel.warehouse.spool import (
-    Spool,
-    conflict,
-    fitted,
-    quarantine_batch,
-    replaces,
-    schema_difference,
-    type_problems,
-)
-
-SQL_TYPE: dict[Type, str] = {
-    Type.STRING: "VARCHAR",
-    Type.INT: "BIGINT",
-    Type.FLOAT: "DOUBLE",
-    Type.BOOL: "BOOLEAN",
-    Type.TIMESTAMP: "TIMESTAMP",
-    Type.DATE: "DATE",
-    Type.DECIMAL: "DECIMAL(38,9)",
-    Type.JSON: "JSON",
-}
-
-
-def sql_type(column: Column) -> str:
-    """DuckDB's type of a column."""
-    if column.fields:
-        return f"STRUCT({', '.join(f'{quote(f.name)} {sql_type(f)}' for f in column.fields)})[]"
-    return SQL_TYPE[column.type]
+from dreamclass_intel.warehouse.spool import Spool, fitted, type_problems
 
 
 def _locked(error: BaseException) -> bool:
     return isinstance(error, duckdb.IOException) and "could not set lock" in str(error).lower()
-
-
-def sql_name(table: Table) -> str:
-    """Quoted `schema.name`."""
-    return f"{quote(table.schema)}.{quote(table.name)}"
 
 
 class DuckDBWarehouse:
@@ -98,23 +55,17 @@ class DuckDBWarehouse:
         """Create what is missing; add new columns; ContractError for any other difference."""
         with self.connect() as con:
             for table in tables:
-                _ensure(con, table)
+                ensure(con, table)
 
     def write(self, table: Table, partitions: Sequence[str] | None, data: Data, run_id: str) -> WriteResult:
         """See `Warehouse.write`. Raises ContractError for rows the contract refuses; nothing is written then."""
+        if isinstance(data, Selection):
+            with data.parts as parts, self._writing(table) as con:
+                return Load(con, table, partitions, run_id).selected(data, parts)
         if not isinstance(data, Extract):
-            raise TypeError(f"{table.address}: DuckDB takes an Extract, not a {type(data).__name__}")
-        with Spool(table, data, partitions, self.path.parent / "spool") as spool, self.connect() as con:
-            _ensure(con, table)
-            _ensure(con, QUARANTINE)
-            con.execute("BEGIN")
-            try:
-                result = self._swap(con, table, partitions, spool, run_id)
-                con.execute("COMMIT")
-            except BaseException:
-                con.execute("ROLLBACK")
-                raise
-            return result
+            raise TypeError(f"{table.address}: neither an Extract nor a Selection: {type(data).__name__}")
+        with Spool(table, data, partitions, self.path.parent / "spool") as spool, self._writing(table) as con:
+            return Load(con, table, partitions, run_id).spooled(spool)
 
     def scan(self, table: Table, partitions: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """See `Warehouse.scan`. The file stays open until the stream ends."""
@@ -129,21 +80,14 @@ class DuckDBWarehouse:
     def restore(self, table: Table, partitions: Sequence[str] | None, rows: Iterable[pa.RecordBatch]) -> WriteResult:
         """See `Warehouse.restore`."""
         data, folder = Extract(iter(rows)), self.path.parent / "spool"
-        with Spool(table, data, partitions, folder, schema=table.copied_schema) as spool, self.connect() as con:
-            _ensure(con, table)
+        with Spool(table, data, partitions, folder, schema=table.copied_schema) as spool, self._writing(table) as con:
             columns = ", ".join(map(quote, table.copied_schema.names))
-            con.execute("BEGIN")
-            try:
-                _delete(con, table, partitions)
-                con.execute(
-                    f"INSERT INTO {sql_name(table)} ({columns}, {quote(ROW_HASH.name)}) "
-                    f"SELECT {columns}, {duckdb_hash(table)} FROM read_parquet(?)",
-                    [str(spool.path)],
-                )
-                con.execute("COMMIT")
-            except BaseException:
-                con.execute("ROLLBACK")
-                raise
+            delete(con, table, partitions)
+            con.execute(
+                f"INSERT INTO {sql_name(table)} ({columns}, {quote(ROW_HASH.name)}) "
+                f"SELECT {columns}, {duckdb_hash(table)} FROM read_parquet(?)",
+                [str(spool.path)],
+            )
             return WriteResult(spool.rows)
 
     def name(self, address: str) -> str:
@@ -157,7 +101,7 @@ class DuckDBWarehouse:
     def exists(self, address: str) -> bool:
         """See `Warehouse.exists`."""
         with self.connect() as con:
-            return bool(_stored_types(con, self.name(address)))
+            return bool(stored_types(con, self.name(address)))
 
     def content_hash(self, table: Table) -> str:
         """Hash of the stored rows and their partitions, blind to order, load time and run."""
@@ -168,9 +112,9 @@ class DuckDBWarehouse:
     def audit(self, table: Table) -> Audit:
         """See `Warehouse.audit`."""
         with self.connect() as con:
-            _ensure(con, QUARANTINE)
-            stored = _stored_types(con, sql_name(table))
-            problems = type_problems(stored, _types(table))
+            ensure(con, QUARANTINE)
+            stored = stored_types(con, sql_name(table))
+            problems = type_problems(stored, types(table))
             if problems:
                 return Audit(0, tuple(problems), 0)
             name = sql_name(table)
@@ -193,154 +137,16 @@ class DuckDBWarehouse:
             ).fetchone() or (0,)
             return Audit(rows, tuple(problems), refused)
 
-    def _swap(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        table: Table,
-        partitions: Sequence[str] | None,
-        spool: Spool,
-        run_id: str,
-    ) -> WriteResult:
-        loaded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        replaced = replaces(table, partitions, spool.found, spool.rejected)
-        if table.write is not Write.UPSERT and not _repeats(con, table, spool):
-            _delete(con, table, replaced)
-            _insert(con, table, loaded_at, run_id, "read_parquet(?)", duckdb_hash(table), [str(spool.path)])
-            _quarantine(con, table, replaced, spool.rejected, loaded_at, run_id)
-            return WriteResult(rows=spool.rows, rejected=len(spool.rejected))
-        columns = ", ".join(quote(c.name) for c in table.data_columns)
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, {quote(PARTITION.name)}, "
-            f"{duckdb_hash(table)} AS {quote(ROW_HASH.name)}, row_number() OVER () AS position FROM read_parquet(?)",
-            [str(spool.path)],
-        )
-        key = ", ".join(quote(name) for name in table.row_key)
-        if table.write is Write.REPLACE:
-            _refuse_conflicts(con, table)
-        # The newest partition of a mutable object wins, then the record read last.
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE chosen AS SELECT * EXCLUDE (position) FROM incoming "
-            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {quote(PARTITION.name)} DESC, position DESC) = 1"
-        )
-        (kept,) = con.execute("SELECT count(*) FROM chosen").fetchone() or (0,)
-        if table.write is Write.UPSERT:
-            same = " AND ".join(f"stored.{quote(k)} = chosen.{quote(k)}" for k in table.key)
-            if table.version:
-                newer = f"stored.{quote(table.version)} > chosen.{quote(table.version)}"
-                con.execute(f"DELETE FROM chosen USING {sql_name(table)} AS stored WHERE {same} AND {newer}")
-            # Its newest partition stays on record, so loads commute in any order.
-            con.execute(
-                f"UPDATE chosen SET {quote(PARTITION.name)} = greatest(chosen.{quote(PARTITION.name)}, "
-                f"stored.{quote(PARTITION.name)}) FROM {sql_name(table)} AS stored WHERE {same}"
-            )
-            con.execute(f"DELETE FROM {sql_name(table)} AS stored USING chosen WHERE {same}")
-        else:
-            _delete(con, table, replaced)
-        _insert(con, table, loaded_at, run_id, "chosen", quote(ROW_HASH.name), [])
-        _quarantine(con, table, replaced, spool.rejected, loaded_at, run_id)
-        con.execute("DROP TABLE incoming; DROP TABLE chosen")
-        return WriteResult(rows=kept, duplicates=spool.rows - kept, rejected=len(spool.rejected))
-
-
-def _repeats(con: duckdb.DuckDBPyConnection, table: Table, spool: Spool) -> bool:
-    """Whether a key was read twice; the keys alone are quickly read."""
-    key = ", ".join(quote(name) for name in table.row_key)
-    twice = f"SELECT 1 FROM read_parquet(?) GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
-    return con.execute(twice, [str(spool.path)]).fetchone() is not None
-
-
-def _delete(con: duckdb.DuckDBPyConnection, table: Table, partitions: Sequence[str] | None) -> None:
-    if partitions is None:
-        con.execute(f"DELETE FROM {sql_name(table)}")
-    else:
-        within = f"{quote(PARTITION.name)} IN (SELECT unnest(?))"
-        con.execute(f"DELETE FROM {sql_name(table)} WHERE {within}", [list(partitions)])
-
-
-def _insert(
-    con: duckdb.DuckDBPyConnection,
-    table: Table,
-    loaded_at: dt.datetime,
-    run_id: str,
-    source: str,
-    row_hash: str,
-    parameters: list[Any],
-) -> None:
-    values = {LOADED_AT.name: "?", RUN_ID.name: "?", ROW_HASH.name: row_hash}
-    stored = ", ".join(quote(c.name) for c in table.stored_columns)
-    selected = ", ".join(values.get(c.name, quote(c.name)) for c in table.stored_columns)
-    insert = f"INSERT INTO {sql_name(table)} ({stored}) SELECT {selected} FROM {source}"
-    con.execute(insert, [loaded_at, run_id, *parameters])
-
-
-def _stored_types(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
-    try:  # the catalog's own view costs 25 ms on a fresh connection, this less than one
-        stored = con.execute("SELECT name, type FROM pragma_table_info(?)", [name]).fetchall()
-    except duckdb.CatalogException:
-        return {}
-    return {name: kind.replace('"', "") for name, kind in stored}  # quoted or not, as DuckDB sees need
-
-
-def _types(table: Table) -> dict[str, str]:
-    return {c.name: sql_type(c).replace('"', "") for c in table.stored_columns}
-
-
-def _ensure(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    existing = _stored_types(con, sql_name(table))
-    if not existing:
-        con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
-        con.execute(_ddl(table))
-        return
-    new = schema_difference(table, sql_name(table), existing, _types(table))
-    for name, sql_type in new.items():
-        con.execute(f"ALTER TABLE {sql_name(table)} ADD COLUMN {quote(name)} {sql_type}")
-
-
-def _ddl(table: Table) -> str:
-    required = table.required | {c.name for c in SYSTEM_COLUMNS}
-
-    def line(column: Column) -> str:
-        return f"{quote(column.name)} {sql_type(column)}" + (" NOT NULL" if column.name in required else "")
-
-    return f"CREATE TABLE {sql_name(table)} ({', '.join(line(c) for c in table.stored_columns)})"
-
-
-def _refuse_conflicts(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Identical rows read twice are one row; two different rows under one key are an error."""
-    key = ", ".join(quote(name) for name in table.row_key)
-    bad = con.execute(
-        f"SELECT {key}, count(DISTINCT {quote(ROW_HASH.name)}) FROM incoming GROUP BY ALL "
-        f"HAVING count(DISTINCT {quote(ROW_HASH.name)} || {quote(PARTITION.name)}) > 1 ORDER BY ALL LIMIT 3"
-    ).fetchall()
-    if bad:
-        raise conflict(table, bad)
-
-
-def _quarantine(
-    con: duckdb.DuckDBPyConnection,
-    table: Table,
-    partitions: Sequence[str] | None,
-    rejected: Sequence[Rejected],
-    loaded_at: dt.datetime,
-    run_id: str,
-) -> None:
-    """Replace the partition's quarantined records along with its rows."""
-    target = sql_name(QUARANTINE)
-    if partitions is None:
-        con.execute(f"DELETE FROM {target} WHERE table_name = ?", [table.address])
-    else:
-        con.execute(
-            f"DELETE FROM {target} WHERE table_name = ? AND {PARTITION.name} IN (SELECT unnest(?))",
-            [table.address, list(partitions)],
-        )
-    if not rejected:
-        return
-    con.register("refused", pa.Table.from_batches([quarantine_batch(rejected)]))
-    same = " AND ".join(f"stored.{quote(k)} = refused.{quote(k)}" for k in QUARANTINE.key)
-    con.execute(f"DELETE FROM {target} AS stored USING refused WHERE {same}")
-    con.execute(
-        f"INSERT INTO {target} BY NAME SELECT *, ? AS {LOADED_AT.name}, ? AS {RUN_ID.name}, "
-        f"{duckdb_hash(QUARANTINE)} AS {ROW_HASH.name} FROM refused",
-        [loaded_at, run_id],
-    )
-    con.unregister("refused")
+    @contextmanager
+    def _writing(self, table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in one transaction, the table and the quarantine made."""
+        with self.connect() as con:
+            ensure(con, table)
+            ensure(con, QUARANTINE)
+            con.execute("BEGIN")
+            try:
+                yield con
+                con.execute("COMMIT")
+            except BaseException:
+                con.execute("ROLLBACK")
+                raise

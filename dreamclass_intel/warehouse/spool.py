@@ -46,7 +46,7 @@ class Spool:
     def __enter__(self) -> Self:
         schema = self._dress(pa.RecordBatch.from_pylist([], schema=self.schema), 0).schema
         try:
-            with pq.ParquetWriter(self.path, schema, compression="zstd") as writer:
+            with pq.ParquetWriter(self.path, schema, compression="lz4") as writer:
                 for batch in self.data.batches:
                     self._check(batch)
                     writer.write_batch(self._dress(batch, self.rows))

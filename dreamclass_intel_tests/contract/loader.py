@@ -4,6 +4,8 @@ import signal
 from multiprocessing.connection import Connection
 from typing import Any
 
+from dreamclass_intel.warehouse.bigquery import BigQueryWarehouse
+from dreamclass_intel.warehouse.duckdb_load import Load
 from dreamclass_intel_tests.contract.stores import Place
 from dreamclass_intel_tests.core.helpers import load, table, things
 
@@ -23,7 +25,8 @@ def stop_before_swap(place: Place, day: str, pipe: Connection) -> None:
         pipe.send("staged")
         signal.pause()
 
-    store._swap = stop  # type: ignore[method-assign]
+    BigQueryWarehouse._swap = stop  # type: ignore[method-assign]
+    Load._insert = stop  # type: ignore[method-assign]
     store.write(table(), [day], load(table(), version(2), day), "killed")
 
 

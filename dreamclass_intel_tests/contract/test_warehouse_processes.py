@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dreamclass_intel.warehouse.bigquery import STAGING_LIFE, BigQueryWarehouse
+from dreamclass_intel.warehouse.bigquery import BigQueryWarehouse
+from dreamclass_intel.warehouse.bigquery_staging import STAGING_LIFE
 from dreamclass_intel_tests.contract.loader import ROWS, stop_before_swap, version, write_often
 from dreamclass_intel_tests.contract.stores import leftovers, rows
 from dreamclass_intel_tests.core.helpers import DAYS, load, table

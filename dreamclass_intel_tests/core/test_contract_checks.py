@@ -9,7 +9,8 @@ from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Rejected, Table
 from dreamclass_intel.defs.monitoring.checks import CHECKED, CONTRACT_CHECKS
 from dreamclass_intel.records import extract
-from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse, sql_name
+from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
+from dreamclass_intel.warehouse.duckdb_tables import sql_name
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel_tests.core.helpers import OTHER_SQL, full_row, partitions_of
 

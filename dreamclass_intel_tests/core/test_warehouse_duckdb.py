@@ -13,8 +13,8 @@ import pytest
 import tenacity
 
 from dreamclass_intel.records import Extract, to_batch
-from dreamclass_intel.warehouse import duckdb as module
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
+from dreamclass_intel.warehouse.duckdb_load import Load
 from dreamclass_intel_tests.core.helpers import DAYS, load, table, things
 
 D1, D2, D3 = DAYS[:3]
@@ -37,7 +37,7 @@ def test_a_fault_in_the_middle_of_the_swap_rolls_everything_back(store, monkeypa
     def full(*_: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(module, "_quarantine", full)  # rows are deleted and inserted by then
+    monkeypatch.setattr(Load, "_quarantine", full)  # rows are deleted and inserted by then
     with pytest.raises(OSError, match="disk full"):
         store.write(declared, [D1], load(declared, things(("b", 2)), D1), "r2")
     assert rows(store, "id, number, _run_id") == [("a", 1, "r")]

@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import dagster as dg
 import duckdb
 import pytest
 
-from dreamclass_intel.defs.ga4 import assets, flatten
+from dreamclass_intel.defs.ga4 import assets, flatten, tables
 from dreamclass_intel.defs.ga4.client import Ga4Resource
 from dreamclass_intel.defs.ga4.normalise import reports
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.sandbox.servers.server import build_site, running
-from dreamclass_intel.settings import SANDBOX_KEY
+from dreamclass_intel.settings import SANDBOX_KEY, load_settings
+from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 from dreamclass_intel_tests.sources.helpers import content_hash, event, failure, fresh_assets
 
 EVENTS, REPORT = "raw.ga4_events", "raw.ga4_report_daily"
@@ -278,6 +280,19 @@ def test_repeats_get_ordinals_and_different_rows_different_keys(materialise, rea
     assert by_key == [[0], [0, 1, 2]]
 
 
+def test_repeats_that_differ_beside_the_key_are_numbered_alike_in_any_order(materialise, read, folder):
+    rows = [event() | {"platform": platform} for platform in ("WEB", "IOS", "ANDROID")]
+    found = []
+    for some in (rows, rows[::-1]):
+        os.utime(folder("events_20240205.jsonl", *some), (0, 0))  # when it was published is stored too
+        materialise([assets.ga4_events], FIRST)
+        found.append(content_hash(EVENTS))
+        numbers = read(f"SELECT platform, duplicate_ordinal AS n FROM {EVENTS} ORDER BY n")
+        assert [(row["platform"], row["n"]) for row in numbers] == [("ANDROID", 0), ("IOS", 1), ("WEB", 2)]
+    assert found[0] == found[1]
+    assert DuckDBWarehouse(load_settings().database).audit(tables.EVENTS).problems == ()
+
+
 def test_only_whole_days_are_read(materialise, read, folder):
     folder("events_20240205.jsonl.gz", event(1))
     folder("events_intraday_20240205.jsonl.gz", event(2))
@@ -382,6 +397,13 @@ def test_a_broken_file_fails_and_names_the_shard_not_the_record(materialise, rea
     assert "anna" not in failure(result)
 
 
+def test_a_file_that_is_no_parquet_is_named(materialise, folder):
+    folder("events_20240205.parquet", text="no Parquet")
+    result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
+    assert not result.success
+    assert "raw.ga4_events: events_20240205.parquet: " in failure(result)
+
+
 def test_live_without_a_folder_says_which_variable(materialise, settings_env):
     settings_env(GA4_MODE="live", GA4_PROPERTY_ID="1", PII_KEY="k")
     result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
@@ -389,27 +411,47 @@ def test_live_without_a_folder_says_which_variable(materialise, settings_env):
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
-def test_memory_and_disk_stay_bounded(folder, tmp_path, monkeypatch):
-    """Many shards: never more of them on disk than a group and those opened ahead."""
-    monkeypatch.setattr(flatten, "GROUP_SHARDS", 3)
-    held: list[int] = []
-    spool = tmp_path / "spool"
+def test_downloads_lie_as_they_came_and_are_gone_afterwards(tmp_path, monkeypatch):
+    """Packed, and read in parts whatever their number; also when the load fails."""
+    monkeypatch.setattr(flatten, "PART_ROWS", 6)
+    spool, unknown = tmp_path / "spool", set()
 
     class Source:
         def list_shards(self) -> list[Any]:
-            return [flatten.Shard(f"202402{n:02d}") for n in range(1, 25)]
+            return [flatten.Shard(f"202402{n:02d}") for n in range(1, 9)]
 
         def open_shard(self, shard: Any, where: Path) -> list[Path]:
-            path = where / f"{shard.table}.jsonl"
-            path.write_text(json.dumps(event(date=shard.suffix)) + "\n")
-            held.append(sum(1 for _ in spool.rglob("*.jsonl")))
+            path = where / f"{shard.table}.jsonl.gz"
+            lines = [event(n, date=shard.suffix) for n in range(2)]
+            path.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
             return [path]
 
-    reading = flatten.Reading()
-    batches = list(flatten.events(Source(), Source().list_shards(), reading, spool, "500MB"))
-    assert sum(batch.num_rows for batch in batches) == 24 == reading.rows.total()
-    assert max(held) <= 3 + flatten.AHEAD + 1
+    def made(numbered: bool) -> Any:
+        return flatten.parts(Source(), Source().list_shards(), spool, unknown.update, numbered=numbered)
+
+    with made(False) as parts:
+        assert [(part.reads, part.rows) for part in parts] == [
+            ("events_20240201..events_20240203", 6),
+            ("events_20240204..events_20240206", 6),
+            ("events_20240207..events_20240208", 4),
+        ]
+        assert len(list(spool.rglob("*.gz"))) == 8
     assert not list(spool.rglob("*"))
+    assert sum(batch.num_rows for batch in flatten.streamed(made(True), {}).batches) == 16
+    with pytest.raises(ZeroDivisionError), made(False):
+        raise ZeroDivisionError
+    assert not list(spool.rglob("*"))
+
+
+def test_a_part_that_fails_names_its_shards_and_stores_nothing(materialise, read, folder):
+    folder("events_20240205.jsonl", event(1))
+    materialise([assets.ga4_events], FIRST)
+    folder("events_20240205.jsonl", event(2), event(3), event(4) | {"event_timestamp": "anna@x.org"})
+    result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
+    assert not result.success
+    assert "raw.ga4_events: events_20240205: " in failure(result)
+    assert "anna" not in failure(result)
+    assert read(f"SELECT count(*) AS n FROM {EVENTS}") == [{"n": 1}]
 
 
 # --- the Data API -----------------------------------------------------------------------------------------------

@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from dreamclass_intel.clock import Clock
-from dreamclass_intel.defs.ga4 import flatten, tables
+from dreamclass_intel.defs.ga4 import flatten, server_side, tables
 from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
 from dreamclass_intel.defs.ga4.client import Ga4Resource
 from dreamclass_intel.defs.ga4.normalise import reports, to_records
-from dreamclass_intel.defs.ga4.server_side import selections
 from dreamclass_intel.defs.ga4.shards import plan
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.records import Data, Extract, Selection, extract
@@ -52,22 +51,17 @@ def ga4_events(context: dg.AssetExecutionContext, ga4: Ga4Resource, clock: Clock
             context.log.warning(f"The GA4 export has new columns: {sorted(unknown)}")
         metadata["unknown_columns"] = sorted(unknown)
 
-    if settings.warehouse == "bigquery" and isinstance(source, BigQueryShards):
-        queries, unknown = selections(source, found.shards)
-        tell_of(unknown)
+    def told(costs: str) -> None:
+        context.log.info(f"GA4 export: {len(found.shards)} shards, {costs}")
 
-        def told(costs: str) -> None:
-            context.log.info(f"GA4 export: {len(found.shards)} shards, {costs}")
-
-        return Selection(queries, "source_table", told, metadata=metadata)
-    reading = flatten.Reading()
-
-    def stream() -> Iterator[Any]:
-        spool = settings.state_dir / "spool"
-        yield from flatten.events(source, found.shards, reading, spool, settings.duckdb_memory_limit)
-        tell_of(reading.unknown_columns)
-
-    return Extract(stream(), reading.rejected, metadata)
+    in_bigquery = settings.warehouse == "bigquery"
+    if in_bigquery and isinstance(source, BigQueryShards):
+        queries = server_side.parts(source, found.shards, tell_of)
+        return Selection(queries, tables.EVENTS_ORIGIN, told=told, metadata=metadata)
+    parts = flatten.parts(source, found.shards, settings.state_dir / "spool", tell_of, numbered=in_bigquery)
+    if in_bigquery:  # which cannot read these files
+        return flatten.streamed(parts, metadata)
+    return Selection(parts, tables.EVENTS_ORIGIN, flatten.NUMBERING, metadata=metadata)
 
 
 @raw_asset(tables.REPORT_DAILY, source="ga4")

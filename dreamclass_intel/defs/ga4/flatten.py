@@ -1,31 +1,36 @@
-"""Shard files to rows of `raw.ga4_events`: read and flattened by DuckDB, streamed on as Arrow. No Python per row."""
+"""Shard files to queries for rows of `raw.ga4_events`: DuckDB reads and flattens them. No Python per row."""
 
 import datetime as dt
 import json
-import shutil
 import tempfile
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from dreamclass_intel.contracts import ContractError, Rejected
-from dreamclass_intel.defs.ga4.flatten_sql import SCALARS, DuckDB, flattened
+from dreamclass_intel.contracts import ContractError
+from dreamclass_intel.defs.ga4.flatten_sql import ORDINAL, SCALARS, DuckDB, flattened
 from dreamclass_intel.defs.ga4.shards import Shard, ShardSource
-from dreamclass_intel.defs.ga4.tables import EVENTS
+from dreamclass_intel.defs.ga4.tables import EVENTS, EVENTS_ORIGIN
 from dreamclass_intel.http import SourceError
-from dreamclass_intel.records import conform, to_json
+from dreamclass_intel.records import BATCH_ROWS, PROBLEM, Extract, Numbering, Part, Selection, conform
+from dreamclass_intel.warehouse.duckdb_load import unreadable
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "export_schema.json").read_text())
-GROUP_SHARDS, GROUP_BYTES = 32, 64 << 20  # small shards are read together, a big one alone
-AHEAD = 4  # shards opened while others are flattened
-BATCH_ROWS = 50_000
+PART_ROWS = 1_000_000  # shards read together
+AT_ONCE = 4  # shards opened
+NUMBERING = Numbering("duplicate_ordinal", ORDINAL)
+JSON_CONTENT = (
+    "SELECT filename, count(*), json_keys(json) AS keys FROM read_ndjson_objects(?, filename = true) GROUP BY ALL"
+)
 
 # What is read of the export's schema; the test suite checks it against the schema's names and types.
 READ: dict[str, str] = {
@@ -54,108 +59,160 @@ READ: dict[str, str] = {
 }
 
 
-@dataclass
-class Reading:
-    """What was read, filled while streaming."""
-
-    rows: Counter[str] = field(default_factory=Counter)  # by table
-    unknown_columns: set[str] = field(default_factory=set)
-    rejected: list[Rejected] = field(default_factory=list)
-
-
-def events(
-    source: ShardSource, shards: Sequence[Shard], reading: Reading, spool: Path, memory_limit: str
-) -> Iterator[pa.RecordBatch]:
-    """The rows of `shards` as batches of `EVENTS`, in bounded memory and with a few shards in `spool` at a time.
-
-    Raises SourceError when a shard cannot be got or changed meanwhile, ContractError when its rows do not parse.
-    """
-    spool.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="ga4-", dir=spool) as scratch:
-        con = duckdb.connect()
-        try:
-            con.execute(f"SET memory_limit = '{memory_limit}'")
-            con.execute("SET temp_directory = ?", [scratch])
-            con.execute("SET preserve_insertion_order = false")
-            for group in _groups(source, shards, Path(scratch)):
-                yield from _flattened(con, group, reading)
-                for opened in group:
-                    shutil.rmtree(opened.folder)
-        finally:
-            con.close()
-    for shard in shards:
-        if shard.row_count is not None and shard.row_count != reading.rows[shard.table]:
-            read = reading.rows[shard.table]
-            raise SourceError("ga4", shard.table, f"changed while it was read ({read} of {shard.row_count} rows)")
-
-
 @dataclass(frozen=True)
 class _Opened:
+    """A shard's files, what is in them, and the columns nobody announced."""
+
     shard: Shard
-    folder: Path
-    files: list[Path]
+    files: list[str]
+    rows: int
+    is_parquet: bool
+    columns: frozenset[str]
 
     @property
-    def size(self) -> int:
-        return sum(path.stat().st_size for path in self.files)
-
-    @property
-    def is_parquet(self) -> bool:
-        return all(path.suffix == ".parquet" for path in self.files)
+    def unknown(self) -> set[str]:
+        return set(self.columns) - set(SCHEMA)
 
 
-def _groups(source: ShardSource, shards: Sequence[Shard], scratch: Path) -> Iterator[list[_Opened]]:
-    """Opened shards of one file format, opened ahead in threads; order is kept."""
+@contextmanager
+def parts(
+    source: ShardSource, shards: Sequence[Shard], spool: Path, tell_of: Callable[[set[str]], None], *, numbered: bool
+) -> Iterator[list[Part]]:
+    """Queries for the rows of `shards`, for as long as their files lie open; downloaded ones in `spool`, as they came.
 
-    def open_one(shard: Shard) -> _Opened:
-        folder = scratch / shard.suffix
-        folder.mkdir()
-        return _Opened(shard, folder, source.open_shard(shard, folder))
+    Queries that are not `numbered` stream; NUMBERING is left to do. `tell_of` hears the columns nobody announced.
+    Raises SourceError when a shard cannot be got or changed meanwhile, ContractError when a file cannot be read.
+    """
+    spool.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ga4-", dir=spool) as scratch, duckdb.connect() as con:
 
-    group: list[_Opened] = []
-    waiting = deque(shards)
-    opening: deque[Future[_Opened]] = deque()
-    with ThreadPoolExecutor(AHEAD, thread_name_prefix="ga4") as pool:
-        try:
-            while waiting or opening:
-                while waiting and len(opening) < AHEAD:
-                    opening.append(pool.submit(open_one, waiting.popleft()))
-                opened = opening.popleft().result()
-                if group and group[0].is_parquet != opened.is_parquet:
-                    yield group
-                    group = []
-                group.append(opened)
-                if len(group) == GROUP_SHARDS or sum(o.size for o in group) > GROUP_BYTES:
-                    yield group
-                    group = []
-        finally:
-            pool.shutdown(cancel_futures=True)
-    if group:
+        def download(shard: Shard) -> list[Path]:
+            folder = Path(scratch) / shard.suffix
+            folder.mkdir()
+            return source.open_shard(shard, folder)
+
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ga4") as pool:
+            files = list(pool.map(download, shards))
+        opened = list(_inspected(con, shards, files))
+        tell_of(set().union(*(o.unknown for o in opened)))
+        yield [_part(group, numbered=numbered) for group in _groups(opened)]
+
+
+def streamed(parts: AbstractContextManager[Sequence[Part]], metadata: dict[str, Any]) -> Extract:
+    """The same rows as a stream, for a warehouse that cannot read the files."""
+    result = Extract(iter(()), metadata=metadata)
+    refusals = Selection(nullcontext([]), EVENTS_ORIGIN, rejected=result.rejected)
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        with parts as queries, duckdb.connect() as con:
+            con.execute("SET preserve_insertion_order = false")
+            for part in queries:
+                try:
+                    for batch in con.sql(part.query).to_arrow_reader(BATCH_ROWS):
+                        refused = pc.is_valid(batch.column(PROBLEM))
+                        for row in batch.filter(refused).to_pylist():
+                            refusals.refuse(EVENTS, row)
+                        fine = pa.table(batch.filter(pc.invert(refused))).drop_columns([PROBLEM])
+                        yield from conform(EVENTS, fine).to_batches()
+                except duckdb.Error as error:
+                    raise unreadable(EVENTS.address, part.reads, error) from None
+
+    result.batches = stream()
+    return result
+
+
+def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
+    """Neighbours of one file format, up to PART_ROWS."""
+    for _, alike in groupby(opened, key=lambda o: o.is_parquet):
+        group: list[_Opened] = []
+        for each in alike:
+            if group and sum(o.rows for o in group) + each.rows > PART_ROWS:
+                yield group
+                group = []
+            group.append(each)
         yield group
 
 
-def _flattened(con: duckdb.DuckDBPyConnection, group: list[_Opened], reading: Reading) -> Iterator[pa.RecordBatch]:
-    files = [(str(path), o.shard) for o in group for path in o.files]
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE shards AS SELECT unnest(?) AS filename, unnest(?) AS suffix, "
-        "unnest(?::TIMESTAMP[]) AS last_modified",
-        [[name for name, _ in files], [s.suffix for _, s in files], [_naive(s.last_modified) for _, s in files]],
-    )
-    paths = [name for name, _ in files]
+@dataclass
+class _Content:
+    rows: int = 0
+    columns: set[str] = field(default_factory=set)
+
+
+def _inspected(
+    con: duckdb.DuckDBPyConnection, shards: Sequence[Shard], files: Sequence[Sequence[Path]]
+) -> Iterator[_Opened]:
+    """What lies in the files of each shard. Raises as `parts` does."""
+    content: dict[Path, _Content] = {path: _Content() for paths in files for path in paths}
     try:
-        relation, unknown = _parquet(con, paths) if group[0].is_parquet else _json_lines(con, paths)
-        reading.unknown_columns |= set(unknown)
-        for batch in con.sql(_sql(relation, unknown)).to_arrow_reader(BATCH_ROWS):
-            if batch.num_rows:
-                yield from _checked(batch, reading)
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
-        # DuckDB quotes the offending record; its first line says where without saying what.
-        where = f"{group[0].shard.table}..{group[-1].shard.table}"
-        raise ContractError(f"{EVENTS.address}: {where}: {str(error).splitlines()[0][:300]}") from None
+        lines = [str(path) for path in content if not _is_parquet(path)]
+        for name, rows, columns in con.execute(JSON_CONTENT, [lines]).fetchall() if lines else ():
+            content[Path(name)].rows += rows
+            content[Path(name)].columns |= set(columns or ())
+    except duckdb.Error as error:
+        raise unreadable(EVENTS.address, "export", error) from None
+    for path in filter(_is_parquet, content):
+        try:
+            file = pq.ParquetFile(path)
+        except pa.ArrowException as error:
+            raise ContractError(f"{EVENTS.address}: {path.name}: {error}") from None
+        content[path] = _Content(file.metadata.num_rows, set(file.schema_arrow.names))
+    for shard, paths in zip(shards, files, strict=True):
+        rows = sum(content[path].rows for path in paths)
+        if shard.row_count not in (None, rows):
+            raise SourceError("ga4", shard.table, f"changed while it was read ({rows} of {shard.row_count} rows)")
+        columns = frozenset[str]().union(*(content[path].columns for path in paths))
+        yield _Opened(shard, [str(path) for path in paths], rows, any(map(_is_parquet, paths)), columns)
 
 
-def _naive(moment: dt.datetime | None) -> dt.datetime | None:
-    return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment else None
+def _is_parquet(path: Path) -> bool:
+    return path.suffix == ".parquet"
+
+
+def _part(group: Sequence[_Opened], *, numbered: bool) -> Part:
+    first, last = group[0].shard, group[-1].shard
+    unknown = sorted(set().union(*(o.unknown for o in group)))
+    scalars = ", ".join(f"{path} AS {name}" for name, path in SCALARS.items())
+    extra = "NULL::VARCHAR"
+    if unknown:
+        pairs = ", ".join(f"{_literal(name)}, {_quoted(name)}" for name in unknown)
+        # A merge patch drops nulls, so rows without any of the columns get none.
+        extra = f"nullif(json_merge_patch('{{}}', json_object({pairs}))::VARCHAR, '{{}}')"
+    known = ", ".join(f"({_literal(path)}, '{o.shard.suffix}', {_moment(o.shard)})" for o in group for path in o.files)
+    relation = (
+        f"(SELECT {scalars}, event_params, {extra} AS extra, shard, table_last_modified "
+        f"FROM {_read_parquet(group, unknown) if group[0].is_parquet else _read_json(group, unknown)} "
+        f"JOIN (VALUES {known}) AS shards(filename, shard, table_last_modified) USING (filename))"
+    )
+    reads = first.table if first is last else f"{first.table}..{last.table}"
+    return Part(flattened(relation, DuckDB(), numbered=numbered), reads, sum(o.rows for o in group))
+
+
+def _moment(shard: Shard) -> str:
+    at = shard.last_modified
+    return f"TIMESTAMP '{at.astimezone(dt.UTC).replace(tzinfo=None)}'" if at else "NULL::TIMESTAMP"
+
+
+def _files(group: Sequence[_Opened]) -> str:
+    return f"[{', '.join(_literal(path) for o in group for path in o.files)}]"
+
+
+def _read_json(group: Sequence[_Opened], unknown: Sequence[str]) -> str:
+    """A typed reading of JSON lines (INT64 are strings there)."""
+    types = {**READ, **dict.fromkeys(unknown, "JSON")}
+    columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items())
+    return f"read_json({_files(group)}, format = 'newline_delimited', columns = {{{columns}}}, filename = true)"
+
+
+def _read_parquet(group: Sequence[_Opened], unknown: Sequence[str]) -> str:
+    """The same of Parquet; files may differ in their columns."""
+    present = set().union(*(o.columns for o in group))
+    typed = [
+        f"CAST({_quoted(name) if name in present else 'NULL'} AS {kind}) AS {_quoted(name)}"
+        for name, kind in READ.items()
+    ] + [f"to_json({_quoted(name)}) AS {_quoted(name)}" for name in unknown]
+    reader = f"read_parquet({_files(group)}, union_by_name = true, filename = true)"
+    return f"(SELECT {', '.join(typed)}, filename FROM {reader})"
 
 
 def _literal(text: str) -> str:
@@ -164,62 +221,3 @@ def _literal(text: str) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _json_lines(con: duckdb.DuckDBPyConnection, paths: list[str]) -> tuple[str, list[str]]:
-    """A typed reading of JSON lines (INT64 are strings there), and the columns nobody announced."""
-    listed = "[" + ", ".join(map(_literal, paths)) + "]"
-    keys = con.execute(f"SELECT DISTINCT unnest(json_keys(json)) FROM read_ndjson_objects({listed})").fetchall()
-    unknown = sorted({key for (key,) in keys} - set(SCHEMA))
-    types = {**READ, **dict.fromkeys(unknown, "JSON")}
-    columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items())
-    return (
-        f"read_json({listed}, format = 'newline_delimited', columns = {{{columns}}}, filename = true)",
-        unknown,
-    )
-
-
-def _parquet(con: duckdb.DuckDBPyConnection, paths: list[str]) -> tuple[str, list[str]]:
-    """The same of Parquet; files may differ in their columns."""
-    listed = "[" + ", ".join(map(_literal, paths)) + "]"
-    reader = f"read_parquet({listed}, union_by_name = true, filename = true)"
-    present = [name for name, *_ in con.execute(f"DESCRIBE SELECT * EXCLUDE (filename) FROM {reader}").fetchall()]
-    unknown = sorted(set(present) - set(SCHEMA))
-    typed = [
-        f"CAST({_quoted(name) if name in present else 'NULL'} AS {kind}) AS {_quoted(name)}"
-        for name, kind in READ.items()
-    ] + [f"to_json({_quoted(name)}) AS {_quoted(name)}" for name in unknown]
-    return f"(SELECT {', '.join(typed)}, filename FROM {reader})", unknown
-
-
-def _sql(relation: str, unknown: list[str]) -> str:
-    scalars = ", ".join(f"{path} AS {name}" for name, path in SCALARS.items())
-    extra = "NULL::VARCHAR"
-    if unknown:
-        pairs = ", ".join(f"{_literal(name)}, {_quoted(name)}" for name in unknown)
-        # A merge patch drops nulls, so rows without any of the columns get none.
-        extra = f"nullif(json_merge_patch('{{}}', json_object({pairs}))::VARCHAR, '{{}}')"
-    shard = "shards.suffix AS shard, shards.last_modified AS table_last_modified"
-    return flattened(
-        f"(SELECT {scalars}, event_params, {extra} AS extra, {shard} FROM {relation} JOIN shards USING (filename))",
-        DuckDB(),
-    )
-
-
-def _checked(batch: pa.RecordBatch, reading: Reading) -> Iterator[pa.RecordBatch]:
-    """Count, set refused rows aside, cast to the contract."""
-    for entry in pc.value_counts(batch.column("source_table")).to_pylist():
-        reading.rows[entry["values"]] += entry["counts"]
-    refused = pc.is_valid(batch.column("_problem"))
-    if pc.any(refused).as_py():
-        reading.rejected += [_rejection(row) for row in batch.filter(refused).to_pylist()]
-        batch = batch.filter(pc.invert(refused))
-    yield from conform(EVENTS, pa.table(batch).drop_columns(["_problem"])).to_batches()
-
-
-def _rejection(row: dict[str, Any]) -> Rejected:
-    problem = row.pop("_problem")
-    record = {k: str(v) if isinstance(v, dt.date) else v for k, v in row.items() if v is not None}
-    return Rejected(
-        EVENTS.address, row["_load_partition"], problem, problem.split(":")[0], to_json(record), row["source_table"]
-    )

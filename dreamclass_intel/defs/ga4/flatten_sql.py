@@ -12,7 +12,7 @@ from typing_extensions import override
 from dreamclass_intel.contracts import Type
 from dreamclass_intel.defs.ga4.tables import EVENTS
 from dreamclass_intel.privacy import email_pattern
-from dreamclass_intel.warehouse.content import BIGQUERY, DUCKDB, bigquery_records, duckdb_records
+from dreamclass_intel.warehouse.content import BIGQUERY, DUCKDB
 
 # Column of the relation -> where the export has it.
 SCALARS: dict[str, str] = {
@@ -126,15 +126,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def records_text(self) -> str:
-        """`params` as one text."""
+        """`params` as one text, for the event's key."""
 
     @abstractmethod
     def md5(self, text: str) -> str:
         """Hexadecimal MD5."""
-
-    def numbered(self, rows: str, ordinal: str) -> str:
-        """The rest of the query: `flat` is `rows`, each row with its number by the window `ordinal`."""
-        return f"flat AS ({rows}) SELECT *, {ordinal} AS duplicate_ordinal FROM flat"
 
 
 def literal(text: str) -> str:
@@ -203,22 +199,13 @@ class DuckDB(Dialect):
 
     @override
     def records_text(self) -> str:
-        return duckdb_records(PARAMETERS, "params")
+        real = DUCKDB[Type.FLOAT].format("r.double_value")
+        text = f"concat(r.key, '=', r.string_value, '|', r.int_value, '|', {real}, ';')"
+        return f"array_to_string(list_transform(params, lambda r: {text}), '')"
 
     @override
     def md5(self, text: str) -> str:
         return f"md5({text})"
-
-    @override
-    def numbered(self, rows: str, ordinal: str) -> str:
-        # Few rows repeat, and the window would sort all: half of the time.
-        return f"""
-flat AS MATERIALIZED ({rows}), repeated AS (
-    SELECT event_date, event_key FROM flat GROUP BY ALL HAVING count(*) > 1
-)
-SELECT *, 0 AS duplicate_ordinal FROM flat ANTI JOIN repeated USING (event_date, event_key)
-UNION ALL BY NAME
-SELECT *, {ordinal} AS duplicate_ordinal FROM flat SEMI JOIN repeated USING (event_date, event_key)"""
 
 
 class BigQuery(Dialect):
@@ -290,15 +277,22 @@ class BigQuery(Dialect):
 
     @override
     def records_text(self) -> str:
-        return bigquery_records(PARAMETERS, "params")
+        real = BIGQUERY[Type.FLOAT].format("r.double_value")
+        values = ("r.string_value", "CAST(r.int_value AS STRING)", real)
+        texts = ", '|', ".join(f"IFNULL({value}, '')" for value in values)
+        text = f"CONCAT(IFNULL(r.key, ''), '=', {texts}, ';')"
+        return f"(SELECT STRING_AGG({text}, '' ORDER BY place) FROM UNNEST(params) AS r WITH OFFSET AS place)"
 
     @override
     def md5(self, text: str) -> str:
         return f"TO_HEX(MD5({text}))"
 
 
-def flattened(relation: str, say: Dialect) -> str:
-    """The query: `raw.ga4_events`' columns, `_load_partition`, and `_problem` where a row cannot be stored."""
+def flattened(relation: str, say: Dialect, *, numbered: bool = True) -> str:
+    """The query: `raw.ga4_events`' columns, `_load_partition`, and `_problem` where a row cannot be stored.
+
+    Not `numbered`, whoever stores the rows has to number repeats.
+    """
     parts = [f"COALESCE(CAST({name} AS {say.text}), '')" for name in IDENTITY]
     key = " || '|' || ".join([*parts, f"COALESCE({say.records_text()}, '')"])
     values = ", ".join(f"{say.value(name)} AS value_{name}" for name in PARAMS)
@@ -308,7 +302,7 @@ def flattened(relation: str, say: Dialect) -> str:
         if name not in ("exported_date", "event_timestamp", "user_id", "gclid")  # said below
     )
     ordered = ", ".join(f"{name} NULLS FIRST" for name in ORDINAL)
-    ordinal = f"ROW_NUMBER() OVER (PARTITION BY event_date, event_key ORDER BY {ordered}) - 1"
+    ordinal = f"ROW_NUMBER() OVER (PARTITION BY event_date, event_key ORDER BY {ordered}) - 1" if numbered else "0"
     rows = f"""
     SELECT {passed}, event_key,
         {say.date("shard")} AS event_date, CAST({say.date("shard")} AS {say.text}) AS _load_partition,
@@ -344,4 +338,5 @@ WITH source AS (
     SELECT *, {say.helper()} AS helper FROM source
 ), read AS (
     SELECT *, {values}, {say.md5(key)} AS event_key FROM listed
-), {say.numbered(rows, ordinal)}"""
+), flat AS ({rows})
+SELECT *, {ordinal} AS duplicate_ordinal FROM flat"""

@@ -1,7 +1,8 @@
 """Shards flattened where they lie: BigQuery selects them into the warehouse, no event passes through Python."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +11,30 @@ from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
 from dreamclass_intel.defs.ga4.flatten_sql import SCALARS, BigQuery, flattened
 from dreamclass_intel.defs.ga4.shards import Shard
 from dreamclass_intel.defs.ga4.tables import EVENTS
+from dreamclass_intel.records import Part
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "export_schema.json").read_text())
 TYPES = {"STRING": "STRING", "INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 SHARDS_A_QUERY = 32  # a query's text is limited to 1 MB
 
 
-def selections(source: BigQueryShards, shards: Sequence[Shard]) -> tuple[list[str], set[str]]:
-    """Queries for `raw.ga4_events`' columns over the shards, and the columns nobody announced.
+@contextmanager
+def parts(source: BigQueryShards, shards: Sequence[Shard], tell_of: Callable[[set[str]], None]) -> Iterator[list[Part]]:
+    """Queries for `raw.ga4_events`' columns over the shards; `tell_of` hears the columns nobody announced.
 
     Raises SourceError when a shard cannot be seen, ContractError when its known columns have other types.
     """
-    queries, unknown = [], set[str]()
+    made, unknown = [], set[str]()
     for first in range(0, len(shards), SHARDS_A_QUERY):
         group, branches = shards[first : first + SHARDS_A_QUERY], []
         for shard, fields in source.schemas(group):
             new = sorted(set(fields) - set(SCHEMA))
             branches.append(_branch(source.table(shard), shard, fields, new))
             unknown |= set(new)
-        queries.append(flattened(f"({' UNION ALL '.join(branches)})", BigQuery()))
-    return queries, unknown
+        query = flattened(f"({' UNION ALL '.join(branches)})", BigQuery())
+        made.append(Part(query, f"{group[0].table}..{group[-1].table}"))
+    tell_of(unknown)
+    yield made
 
 
 def _branch(table: str, shard: Shard, fields: Mapping[str, Any], unknown: Sequence[str]) -> str:

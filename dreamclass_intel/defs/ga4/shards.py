@@ -132,9 +132,9 @@ class HttpShards:
         )
 
     def open_shard(self, shard: Shard, folder: Path) -> list[Path]:
-        """Download and unpack; a file cut off on the way is asked for again."""
-        target = folder / f"{shard.table}.jsonl"
-        retrying()(self._download, f"/export/{shard.table}.jsonl.gz", target)
+        """Download; a file cut off on the way is asked for again."""
+        target = folder / f"{shard.table}.jsonl.gz"
+        retrying()(self._download, f"/export/{target.name}", target)
         return [target]
 
     def _download(self, path: str, target: Path) -> None:
@@ -147,7 +147,8 @@ class HttpShards:
             try:
                 with target.open("wb") as out:
                     for chunk in response.iter_content(CHUNK):
-                        out.write(unpack.decompress(chunk))
+                        out.write(chunk)
+                        unpack.decompress(chunk)
             except zlib.error:
                 raise SourceError("ga4", f"GET {path}", "answer is not gzip") from None
             if not unpack.eof:

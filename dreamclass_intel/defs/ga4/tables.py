@@ -2,6 +2,7 @@
 
 from dreamclass_intel.contracts import Column, Table, Type
 
+EVENTS_ORIGIN = "source_table"  # says where a row comes from
 EVENTS = Table(
     schema="raw",
     name="ga4_events",
