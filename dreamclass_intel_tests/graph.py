@@ -5,7 +5,13 @@ the past again: what changed is built anew, and nothing else.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import dagster as dg
 
@@ -45,6 +51,35 @@ def fill(charts: int = 2) -> None:
         for week in weeks[-charts:]:
             run("weekly", {}, week)
         run("daily", AGAIN.tags, chosen=TRAFFIC)
+
+
+def places(folder: Path, bigquery_endpoint: str) -> dict[str, dict[str, str]]:
+    """The settings of a DuckDB warehouse in a folder, and of one on an emulator of BigQuery."""
+    return {
+        "duckdb": {"WAREHOUSE": "duckdb", "STATE_DIR": str(folder / "duckdb")},
+        "bigquery": {
+            "WAREHOUSE": "bigquery",
+            "STATE_DIR": str(folder / "bigquery"),
+            "BIGQUERY_PROJECT": "whole-graph",
+            "BIGQUERY_DATASET_PREFIX": "dci_",
+            "BIGQUERY_API_ENDPOINT": bigquery_endpoint,
+        },
+    }
+
+
+def fill_all(settings: Mapping[str, Mapping[str, str]], sandbox_url: str) -> dict[str, float]:
+    """`fill` in a process each, all at once; returns their seconds. Raises AssertionError with a failed one's words."""
+
+    def run(name: str) -> float:
+        started = time.monotonic()
+        environment = {**os.environ, **settings[name], "SANDBOX_URL": sandbox_url}
+        command = [sys.executable, "-m", __spec__.name]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600, check=False)
+        assert done.returncode == 0, name + done.stdout[-3000:] + done.stderr[-6000:]
+        return time.monotonic() - started
+
+    with ThreadPoolExecutor(len(settings)) as pool:
+        return dict(zip(settings, pool.map(run, settings), strict=True))
 
 
 if __name__ == "__main__":

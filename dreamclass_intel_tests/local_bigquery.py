@@ -1,7 +1,8 @@
 """local-bigquery over loopback: the second, stricter emulator, in an environment of its own (Python 3.13).
 
 `.ci/local-bigquery` makes the environment and runs the warehouse tests on it: LOCAL_BIGQUERY names its folder. It
-runs as it comes but for its DuckDB, which is 1.5.5: the extensions it loads exist as wheels for that one only.
+runs as it comes but for its DuckDB, which is 1.5.5 (the extensions it loads exist as wheels for that one only), and
+for one shim: a job of CREATE TABLE … AS SELECT says what table it made, as BigQuery's does and dbt needs.
 """
 
 import os
@@ -19,6 +20,23 @@ import requests
 from dreamclass_intel_tests.bigquery_emulator import Emulator
 
 PATIENCE_S = 120
+SHIMMED = """
+from local_bigquery import cli
+from local_bigquery.jobs import query
+
+execute = query.execute
+
+
+def executed(*arguments, **named):
+    statistics, children, destination = execute(*arguments, **named)
+    if statistics.statementType == "CREATE_TABLE_AS_SELECT":
+        destination = destination or statistics.ddlTargetTable
+    return statistics, children, destination
+
+
+query.execute = executed
+cli.main()
+"""
 
 
 def _free_port() -> int:
@@ -37,7 +55,7 @@ def serving(environment: Path) -> Iterator[Emulator]:
             target = home / ".duckdb" / "extensions" / version / "linux_amd64"
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy(extension, target)
-        command = [str(environment / "bin" / "local-bigquery"), "serve", "--host", "127.0.0.1"]
+        command = [str(environment / "bin" / "python"), "-c", SHIMMED, "serve", "--host", "127.0.0.1"]
         where = ["--port", str(rest), "--grpc-port", str(grpc), "--data-dir", str(home / "data")]
         log = home / "log"
         with log.open("wb") as out:

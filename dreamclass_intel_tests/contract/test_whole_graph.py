@@ -1,9 +1,6 @@
 """The whole graph from one sandbox on both warehouses: every table it makes is the same, row by row."""
 
 import datetime as dt
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +11,7 @@ from dreamclass_intel.sandbox.servers.server import build_site, running
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel_tests import graph
 from dreamclass_intel_tests.comparison import Line, compare, tables_differ
-from dreamclass_intel_tests.conftest import REPOSITORY, START
+from dreamclass_intel_tests.conftest import START
 
 WEEKS = 17
 EMPTY = {"raw.quarantine"}
@@ -26,33 +23,13 @@ def test_the_whole_graph_is_equal_on_both(
 ) -> None:
     site = build_site(seed=7, scale=0.05, clock_path=tmp_path / "clock.json")
     site.clock.initial = dt.datetime.combine(START, dt.time(), dt.UTC) + dt.timedelta(weeks=WEEKS)
-    duckdb = {"WAREHOUSE": "duckdb", "STATE_DIR": str(tmp_path / "duckdb")}
-    bigquery = {
-        "WAREHOUSE": "bigquery",
-        "STATE_DIR": str(tmp_path / "bigquery"),
-        "BIGQUERY_PROJECT": "whole-graph",
-        "BIGQUERY_DATASET_PREFIX": "dci_",
-        "BIGQUERY_API_ENDPOINT": bigquery_endpoint,
-    }
+    places = graph.places(tmp_path, bigquery_endpoint)
     with running(site) as url:
-        fills = [
-            subprocess.Popen(
-                [sys.executable, "-m", graph.__name__],
-                env={**os.environ, **place, "SANDBOX_URL": url},
-                cwd=REPOSITORY,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for place in (duckdb, bigquery)
-        ]
-        said = [fill.communicate(timeout=900)[0] for fill in fills]
-    for fill, words in zip(fills, said, strict=True):
-        assert fill.returncode == 0, words[-6000:]
+        graph.fill_all(places, url)
 
-    settings_env(**bigquery)
+    settings_env(**places["bigquery"])
     other = WarehouseResource().backend()
-    settings_env(**duckdb)
+    settings_env(**places["duckdb"])
     lines = list(compare(WarehouseResource().backend(), other, manifest()))
     print("", *lines, sep="\n")
     assert [line for line in lines if line.difference] == []

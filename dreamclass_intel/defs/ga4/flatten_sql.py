@@ -101,12 +101,16 @@ class Dialect(ABC):
         """Date of a YYYYMMDD text."""
 
     @abstractmethod
+    def replaced_in(self, expression: str, pattern: str, replacement: str) -> str:
+        """A text with every match of an address's pattern replaced."""
+
     def masked(self, expression: str) -> str:
         """A text with e-mail addresses, plain or URL-encoded, reduced to their domain."""
+        return self.replaced_in(expression, ADDRESS, r"[e-mail]@\1")
 
-    @abstractmethod
     def masked_json(self, expression: str) -> str:
         """The same of JSON text."""
+        return self.replaced_in(expression, ADDRESS_IN_JSON, r"\1[e-mail]@\2")
 
     @abstractmethod
     def records(self) -> str:
@@ -162,14 +166,7 @@ class DuckDB(Dialect):
         return f"strptime({yyyymmdd}, '%Y%m%d')::DATE"
 
     @override
-    def masked(self, expression: str) -> str:
-        return self._masked(expression, ADDRESS, r"[e-mail]@\1")
-
-    @override
-    def masked_json(self, expression: str) -> str:
-        return self._masked(expression, ADDRESS_IN_JSON, r"\1[e-mail]@\2")
-
-    def _masked(self, expression: str, pattern: str, replacement: str) -> str:
+    def replaced_in(self, expression: str, pattern: str, replacement: str) -> str:
         quoted = pattern.replace("'", "''")
         has = f"contains({expression}, '@') OR contains({expression}, '%40')"
         masked = f"regexp_replace({expression}, '{quoted}', '{replacement}', 'g')"
@@ -230,14 +227,7 @@ class BigQuery(Dialect):
         return f"PARSE_DATE('%Y%m%d', {yyyymmdd})"
 
     @override
-    def masked(self, expression: str) -> str:
-        return self._masked(expression, ADDRESS, r"[e-mail]@\1")
-
-    @override
-    def masked_json(self, expression: str) -> str:
-        return self._masked(expression, ADDRESS_IN_JSON, r"\1[e-mail]@\2")
-
-    def _masked(self, expression: str, pattern: str, replacement: str) -> str:
+    def replaced_in(self, expression: str, pattern: str, replacement: str) -> str:
         has = f"STRPOS({expression}, '@') > 0 OR STRPOS({expression}, '%40') > 0"
         masked = f'REGEXP_REPLACE({expression}, r"""{pattern}""", r"""{replacement}""")'
         return f"CASE WHEN {has} THEN {masked} ELSE {expression} END"

@@ -19,14 +19,16 @@ def _words(text: str) -> frozenset[str]:
 
 
 FUNCTIONS = _words(
-    """abs cast ceil coalesce concat count countif current_timestamp date date_add date_diff date_sub date_trunc
-    datetime_add datetime_diff extract floor format greatest if ifnull json_query json_query_array json_value lag
-    last_day least length logical_or lower max md5 min mod nullif power regexp_contains regexp_extract round
-    row_number safe_cast starts_with sum timestamp timestamp_add timestamp_diff timestamp_trunc to_hex trim unnest
+    """abs array_to_string cast ceil coalesce concat count countif current_timestamp date date_add date_diff date_sub
+    date_trunc datetime_add datetime_diff extract floor format greatest if ifnull json_query json_query_array
+    json_value lag last_day least length logical_or lower max md5 min mod nullif parse_date power regexp_contains
+    regexp_extract regexp_replace round row_number rtrim safe_cast starts_with string_agg strpos sum timestamp
+    timestamp_add timestamp_diff timestamp_micros timestamp_trunc to_hex to_json_string trim unix_micros unnest
     upper"""
 )
 TYPES = _words("array bool boolean date datetime float64 int64 numeric string timestamp")
 # Columns and aliases of these names need backticks.
+# https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#reserved_keywords
 RESERVED = _words(
     """all and any array as asc assert_rows_modified at between by case cast collate contains create cross cube current
     default define desc distinct else end enum escape except exclude exists extract false fetch following for from full
