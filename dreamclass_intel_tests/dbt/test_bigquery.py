@@ -30,7 +30,7 @@ def test_everything_is_green_and_every_statement_is_bigquerys(
     assert len(sent) > 150
 
     assert {sql: found for sql in sent if (found := problems(sql))} == {}
-    (merge,) = [sql for sql in sent if "merge into" in sql]
+    (merge,) = {sql for sql in sent if "merge into" in sql}
     assert "date '2024-01-02', date '2024-01-05'" in " ".join(merge.split())
     assert not [sql for sql in sent if "declare" in sql.lower()]
 
