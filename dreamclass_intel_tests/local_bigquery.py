@@ -21,6 +21,8 @@ from dreamclass_intel_tests.bigquery_emulator import Emulator
 
 PATIENCE_S = 120
 SHIMMED = """
+import os, sys, threading
+
 from local_bigquery import cli
 from local_bigquery.jobs import query
 
@@ -34,7 +36,13 @@ def executed(*arguments, **named):
     return statistics, children, destination
 
 
+def end_with_parent():
+    sys.stdin.read()
+    os._exit(0)
+
+
 query.execute = executed
+threading.Thread(target=end_with_parent, daemon=True).start()
 cli.main()
 """
 
@@ -60,14 +68,17 @@ def serving(environment: Path) -> Iterator[Emulator]:
         log = home / "log"
         with log.open("wb") as out:
             server = subprocess.Popen(
-                command + where, env={**os.environ, "HOME": scratch}, stdout=out, stderr=subprocess.STDOUT
+                command + where,
+                env={**os.environ, "HOME": scratch},
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
         try:
             _wait(server, f"http://127.0.0.1:{rest}", log)
             yield Emulator(f"http://127.0.0.1:{rest}", f"127.0.0.1:{grpc}")
         finally:
-            server.terminate()
-            server.wait(30)
+            server.communicate(timeout=30)
 
 
 def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
