@@ -51,6 +51,7 @@ class Spool:
                     self._check(batch)
                     writer.write_batch(self._dress(batch, self.rows))
                     self.rows += batch.num_rows
+            pa.default_memory_pool().release_unused()  # the warehouse wants it next
         except BaseException:
             self._dir.cleanup()
             raise
