@@ -108,7 +108,7 @@ def _ours(folder: Path, database: Path) -> None:
     shards = source.list_shards()
     parts = flatten.parts(source, shards, database.parent / "spool", lambda unknown: None, numbered=False)
     days = [shard.day.isoformat() for shard in shards]
-    warehouse = DuckDBWarehouse(database, memory_limit="300MB")
+    warehouse = DuckDBWarehouse(database, memory_limit="250MB")
     warehouse.write(tables.EVENTS, days, Selection(parts, tables.EVENTS_ORIGIN, flatten.NUMBERING), "bench")
 
 
@@ -165,7 +165,7 @@ def ours_write(folder: Path, database: Path) -> None:
                 yield from conform(table, pa.table(columns)).to_batches()
 
     days = [path.stem[-8:] for path in (folder / "parquet").iterdir()]
-    DuckDBWarehouse(database, memory_limit="300MB").write(table, days, Extract(batches()), "bench")
+    DuckDBWarehouse(database, memory_limit="250MB").write(table, days, Extract(batches()), "bench")
 
 
 def _dlt(database: Path, rows: object, nesting: int | None = None) -> None:
