@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dreamclass_intel.defs.dbt.project import manifest
 from dreamclass_intel.sandbox.servers.server import build_site, running
+from dreamclass_intel.settings import load_settings
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel_tests import bigquery_emulator, graph
 from dreamclass_intel_tests.comparison import compare
@@ -37,8 +38,10 @@ def main() -> None:
         backends = {}
         for name, settings in places.items():
             os.environ.update(settings)
+            load_settings.cache_clear()
             backends[name] = WarehouseResource().backend()
         os.environ.update(places["duckdb"])
+        load_settings.cache_clear()
         lines = list(compare(backends["duckdb"], backends["bigquery"], manifest()))
     print(*lines, sep="\n")
     different = sum(bool(line.difference) for line in lines)
