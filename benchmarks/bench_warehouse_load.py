@@ -3,9 +3,9 @@
     python benchmarks/bench_warehouse_load.py [--rows 1000000] [--dlt PYTHON]
 
 `limit_*` is DuckDB reading the same files into a table: no masking, no keys, no checks, not safe to repeat.
-`ours_*` is what a run does: shards flattened and masked (`defs/ga4/flatten`), spooled, hashed, checked and swapped
-in by one transaction (`DuckDBWarehouse.write`). `ours_write` is the second half alone: nested Arrow batches into a
-table with a list of records. dlt lives in an environment of its own: PYTHON is its interpreter
+`ours_jsonl` and `ours_parquet` are what a run does: shards looked through, selected, masked, keyed, hashed, checked and
+swapped in by one transaction (`DuckDBWarehouse.write` of a Selection). `ours_write` is the other way in: nested Arrow
+batches, spooled, into a table with a list of records. dlt lives in an environment of its own: PYTHON is its interpreter
 (`python -m venv X && X/bin/pip install 'dlt[duckdb]' pyarrow`). Every loader runs in a fresh process on a fresh
 database; the time is what it takes after its imports, memory is the peak of the whole process.
 """
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 DAYS = 31
+MEMORY = "250MB"  # DUCKDB_MEMORY_LIMIT
 VALUE = "STRUCT(string_value VARCHAR, int_value BIGINT, float_value DOUBLE, double_value DOUBLE)"
 COLUMNS = {
     "event_date": "VARCHAR",
@@ -106,9 +107,9 @@ def _ours(folder: Path, database: Path) -> None:
 
     source = FolderShards(folder)
     shards = source.list_shards()
-    parts = flatten.parts(source, shards, database.parent / "spool", lambda unknown: None, numbered=False)
+    parts = flatten.parts(source, shards, database.parent / "spool", lambda unknown: None, MEMORY, numbered=False)
     days = [shard.day.isoformat() for shard in shards]
-    warehouse = DuckDBWarehouse(database, memory_limit="250MB")
+    warehouse = DuckDBWarehouse(database, memory_limit=MEMORY)
     warehouse.write(tables.EVENTS, days, Selection(parts, tables.EVENTS_ORIGIN, flatten.NUMBERING), "bench")
 
 
@@ -165,7 +166,7 @@ def ours_write(folder: Path, database: Path) -> None:
                 yield from conform(table, pa.table(columns)).to_batches()
 
     days = [path.stem[-8:] for path in (folder / "parquet").iterdir()]
-    DuckDBWarehouse(database, memory_limit="250MB").write(table, days, Extract(batches()), "bench")
+    DuckDBWarehouse(database, memory_limit=MEMORY).write(table, days, Extract(batches()), "bench")
 
 
 def _dlt(database: Path, rows: object, nesting: int | None = None) -> None:

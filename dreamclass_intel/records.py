@@ -147,12 +147,14 @@ class Extract(Data):
 @dataclass(frozen=True)
 class Part:
     """A query for some of a selection's rows: data columns, `_load_partition`, and `_problem` (null where a row is
-    fine). `reads` says in words what it reads; `rows` how many it gives, where that is known beforehand.
+    fine). `reads` says in words what it reads; `rows` how many it gives, where that is known beforehand; `files` those
+    that it reads.
     """
 
     query: str
     reads: str
     rows: int | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,14 +181,17 @@ class Selection(Data):
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def refuse(self, table: Table, row: Mapping[str, Any]) -> None:
-        """Set a row with a `_problem` aside."""
-        kept = {k: _plain(v) for k, v in row.items() if v is not None and k in table.arrow_schema.names}
+        """Set a row with a `_problem` aside, without personal columns."""
+        shown = {f.name for f in table.arrow_schema} - {c.name for c in table.data_columns if c.pii}
+        kept = {k: _plain(v) for k, v in row.items() if v is not None and k in shown}
         partition, problem = kept.pop(PARTITION.name), row[PROBLEM]
         item = Rejected(table.address, partition, problem, problem.split(":")[0], to_json(kept), kept.get(self.origin))
         self.rejected.append(item)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        value = timestamp(value)
     return value.isoformat() if isinstance(value, dt.date) else value
 
 

@@ -23,7 +23,7 @@ FUNCTIONS = _words(
     date_trunc datetime_add datetime_diff extract floor format greatest if ifnull json_query json_query_array
     json_value lag last_day least length logical_or lower max md5 min mod nullif parse_date power regexp_contains
     regexp_extract regexp_replace round row_number rtrim safe_cast starts_with string_agg strpos sum timestamp
-    timestamp_add timestamp_diff timestamp_micros timestamp_trunc to_hex to_json_string trim unix_micros unnest
+    timestamp_add timestamp_diff timestamp_micros timestamp_trunc to_hex to_json_string trim trunc unix_micros unnest
     upper"""
 )
 TYPES = _words("array bool boolean date datetime float64 int64 numeric string timestamp")

@@ -17,7 +17,7 @@ from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, Table, W
 from dreamclass_intel.records import Data, Extract, Selection
 from dreamclass_intel.settings import BigQuerySettings, SettingsError
 from dreamclass_intel.warehouse import bigquery_sql as sql
-from dreamclass_intel.warehouse.bigquery_jobs import Jobs, connect
+from dreamclass_intel.warehouse.bigquery_jobs import Jobs, connect, is_permanent
 from dreamclass_intel.warehouse.bigquery_schema import fields, nullable, types
 from dreamclass_intel.warehouse.bigquery_staging import Staging, dressed
 from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
@@ -44,6 +44,10 @@ class BigQueryWarehouse:
     def within(self, column: str) -> str:
         """See `Warehouse.within`."""
         return f"{column} IN UNNEST(?)"
+
+    def is_permanent(self, error: Exception) -> bool:
+        """See `Warehouse.is_permanent`."""
+        return is_permanent(error)
 
     def exists(self, address: str) -> bool:
         """See `Warehouse.exists`."""

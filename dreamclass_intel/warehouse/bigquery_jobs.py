@@ -18,6 +18,8 @@ from dreamclass_intel.contracts import ContractError
 from dreamclass_intel.settings import BigQuerySettings, SettingsError
 
 LABELS = {"app": "dreamclass-intel"}
+# https://cloud.google.com/bigquery/docs/error-messages
+RETRYABLE = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError", "internalError", "jobInternalError"}
 GIB, TIB = 2**30, 2**40
 TYPES: tuple[tuple[type, str], ...] = (  # a bool is an int, a datetime a date
     (str, "STRING"),
@@ -152,6 +154,14 @@ class Jobs:
             "slot_ms": sum(job.slot_millis or 0 for job in self._queries),
             "estimated_cost_usd": round(billed / TIB * self._settings.usd_per_tib, 6),
         }
+
+
+def is_permanent(error: Exception) -> bool:
+    """Whether Google would refuse again: a grant, a limit, a query that is wrong. Not a rate, nor another writer."""
+    if not isinstance(error, GoogleAPICallError) or _aborted(error):
+        return False
+    reasons = {e.get("reason") for e in error.errors if isinstance(e, dict)}
+    return error.code in (400, 401, 403, 404) and not reasons & RETRYABLE
 
 
 def _aborted(error: BaseException) -> bool:

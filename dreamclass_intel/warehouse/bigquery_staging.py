@@ -1,7 +1,6 @@
 """Rows on their way into BigQuery: in a staging table, filled from a file or by queries, gone afterwards."""
 
 import datetime as dt
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,7 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.api_core.exceptions import GoogleAPICallError
+import requests
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from dreamclass_intel.contracts import PARTITION, QUARANTINE, Rejected, Table
@@ -18,7 +19,7 @@ from dreamclass_intel.records import PROBLEM, Selection
 from dreamclass_intel.warehouse import bigquery_sql as sql
 from dreamclass_intel.warehouse.bigquery_jobs import Jobs
 from dreamclass_intel.warehouse.bigquery_schema import fields, nullable
-from dreamclass_intel.warehouse.spool import Spool, check_partitions, quarantine_batch
+from dreamclass_intel.warehouse.spool import Spool, check_partitions, quarantine_batch, scratch
 
 STAGING_LIFE = dt.timedelta(hours=6)  # of a killed load's staging table
 
@@ -80,9 +81,8 @@ class Staging:
         if not rejected:
             yield None
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            file = Path(scratch) / "refused.parquet"
+        with scratch(folder, "refused") as made:
+            file = made / "refused.parquet"
             pq.write_table(pa.Table.from_batches([dressed(quarantine_batch(rejected), 0)]), file)
             with self._filled(QUARANTINE, file) as name:
                 yield name
@@ -106,7 +106,9 @@ class Staging:
         try:
             yield made
         finally:
-            with suppress(GoogleAPICallError):  # it expires anyway, and must not hide the load's own error
+            with suppress(
+                GoogleAPIError, GoogleAuthError, requests.RequestException
+            ):  # it expires anyway, and must not hide the load's own error
                 self._client.delete_table(made, not_found_ok=True, retry=self._jobs.retry)
 
     def _name(self, table: Table, made: bigquery.Table) -> str:

@@ -98,6 +98,10 @@ class DuckDBWarehouse:
         """See `Warehouse.within`."""
         return f"{column} IN (SELECT unnest(?))"
 
+    def is_permanent(self, error: Exception) -> bool:
+        """See `Warehouse.is_permanent`."""
+        return False  # locks, memory and disks come and go
+
     def exists(self, address: str) -> bool:
         """See `Warehouse.exists`."""
         with self.connect() as con:

@@ -16,7 +16,7 @@ from dreamclass_intel.doctor.report import Aspect
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.up import NEEDED_BYTES
 
-PATIENCE_S = 3.0  # a load holds the file for less, dbt for longer
+PATIENCE_S = 3.0  # most loads hold the file for less; dbt, and many GA4 events, for longer
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 

@@ -27,8 +27,14 @@ from dreamclass_intel.warehouse.duckdb_tables import delete, sql_name, sql_type
 from dreamclass_intel.warehouse.protocol import WriteResult
 from dreamclass_intel.warehouse.spool import Spool, check_partitions, conflict, quarantine_batch, replaces
 
-# A message up to the first quotation that is no path of a file.
-QUOTED_VALUE = re.compile(r"""(?:[^"']|"/[^"]*"|'/[^']*')*""")
+QUOTES = r"[\"']"
+# What is wrong with the data, not with the machine.
+UNREADABLE = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.ConstraintException,
+    duckdb.BinderException,
+)
 
 
 def _now() -> dt.datetime:
@@ -77,8 +83,8 @@ class Load:
                     for batch in refused.to_arrow_reader(BATCH_ROWS):
                         for row in batch.to_pylist():
                             data.refuse(self.table, row)
-            except duckdb.Error as error:
-                raise unreadable(self.table.address, part.reads, error) from None
+            except UNREADABLE as error:
+                raise unreadable(self.table.address, part, error) from None
             rows += stored
         fresh, stamp = self._fresh
         found = self.con.execute(f"SELECT DISTINCT {quote(PARTITION.name)} FROM {self._target} WHERE {fresh}", stamp)
@@ -196,8 +202,9 @@ class Load:
         con.unregister("refused")
 
 
-def unreadable(address: str, reads: str, error: duckdb.Error) -> ContractError:
+def unreadable(address: str, part: Part, error: duckdb.Error) -> ContractError:
     """Where reading failed, not what lies there: DuckDB quotes the offending value, and the record on further lines."""
     said = str(error).splitlines()[0]
-    said = said[: QUOTED_VALUE.match(said).end()].rstrip(" :(")  # type: ignore[union-attr]  # it matches anything
-    return ContractError(f"{address}: {reads}: {said}")
+    for file in part.files:
+        said = said.replace(f'"{file}"', file.replace("'", "").replace('"', ""))
+    return ContractError(f"{address}: {part.reads}: {re.split(QUOTES, said)[0].rstrip(' :(')}")

@@ -65,13 +65,18 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         keys = context.asset_partition_keys if context.has_asset_partitions else None
         partitions = list(keys) if keys is not None else None
         data = _extract(table, obj, partitions)
+        backend = self.warehouse.backend()
         try:
-            result = self.warehouse.backend().write(table, partitions, data, context.run_id)
+            result = backend.write(table, partitions, data, context.run_id)
         except SourceError as error:
             # Assets stream, so a vendor may refuse only now; its words must reach the run all the same.
             raise dg.Failure(str(error), allow_retries=not error.permanent) from error
         except ContractError as error:  # the same data would be refused again
             raise dg.Failure(str(error), allow_retries=False) from error
+        except Exception as error:
+            if backend.is_permanent(error):
+                raise dg.Failure(str(error), allow_retries=False) from error
+            raise
         context.add_output_metadata(
             {
                 "dagster/row_count" if partitions is None else "dagster/partition_row_count": result.rows,

@@ -52,6 +52,10 @@ class Warehouse(Protocol):
         """The condition that a column is in a list bound as one `?`."""
         ...
 
+    def is_permanent(self, error: Exception) -> bool:
+        """Whether an error of the warehouse would come again if the same were tried again."""
+        ...
+
     def exists(self, address: str) -> bool:
         """Whether `schema.table` is there, declared or built by dbt, whatever its columns."""
         ...

@@ -4,7 +4,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,10 +39,8 @@ class Spool:
         self.found: set[str] = set()  # partitions the rows name
         self._dress = dress or (lambda batch, _: batch)
         self._allowed = None if partitions is None else set(partitions)
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        self._dir = tempfile.TemporaryDirectory(dir=folder, prefix=f"{os.getpid()}-{table.name}-")
-        self.path = Path(self._dir.name) / "rows.parquet"
+        self._held = ExitStack()
+        self.path = self._held.enter_context(scratch(folder, table.name)) / "rows.parquet"
 
     def __enter__(self) -> Self:
         schema = self._dress(pa.RecordBatch.from_pylist([], schema=self.schema), 0).schema
@@ -53,14 +52,14 @@ class Spool:
                     self.rows += batch.num_rows
             pa.default_memory_pool().release_unused()  # the warehouse wants it next
         except BaseException:
-            self._dir.cleanup()
+            self._held.close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._dir.cleanup()
+        self._held.close()
 
     @property
     def rejected(self) -> list[Rejected]:
@@ -131,7 +130,8 @@ def schema_difference(table: Table, name: str, stored: dict[str, str], wanted: d
     if changed or gone:
         raise ContractError(
             f"{table.address}: stored columns differ from the contract (changed: {changed}, gone: {gone}). "
-            f"Drop it with: DROP TABLE {name}; then materialise its partitions again"
+            f"If its source still has its past: DROP TABLE {name}; then materialise its partitions again. If not "
+            "(snapshots, shards that expired), copy its rows into a table of the new columns instead"
         )
     return {n: t for n, t in wanted.items() if n not in stored}
 
@@ -140,6 +140,15 @@ def type_problems(stored: dict[str, str], wanted: dict[str, str]) -> list[str]:
     """The same differences in the words of an audit."""
     problems = [f"column {n} is {stored.get(n, 'missing')}, not {t}" for n, t in wanted.items() if stored.get(n) != t]
     return problems + [f"column {n} is not declared" for n in sorted(set(stored) - set(wanted))]
+
+
+@contextmanager
+def scratch(folder: Path, name: str) -> Iterator[Path]:
+    """A new folder in `folder`, gone afterwards; what a killed process left is removed by the next one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{os.getpid()}-{name}-") as made:
+        yield Path(made)
 
 
 def _sweep(folder: Path) -> None:

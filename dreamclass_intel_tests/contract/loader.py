@@ -32,7 +32,7 @@ def stop_before_swap(place: Place, day: str, pipe: Connection) -> None:
 
 def write_often(place: Place, day: str, times: int, pipe: Connection) -> None:
     """Write versions of one partition, one after the other, once told to begin."""
-    store = place.open(retry_s=60)
+    store = place.open(retry_s=300)
     declared = table(name="things")
     pipe.send("ready")
     pipe.recv()

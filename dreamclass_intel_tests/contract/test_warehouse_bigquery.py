@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import tenacity
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError, NotFound, ServiceUnavailable
 from google.api_core.retry import retry_unary
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.bigquery import client
@@ -330,3 +330,19 @@ def test_duckdb_never_loads_the_client(tmp_path):
     )
     environment = {"STATE_DIR": str(tmp_path), "PATH": "", "HOME": str(tmp_path)}
     assert subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent"),
+    [
+        (Forbidden("no", errors=[{"reason": "accessDenied"}]), True),
+        (Forbidden("no", errors=[{"reason": "rateLimitExceeded"}]), False),
+        (BadRequest("no", errors=[{"reason": "invalidQuery"}]), True),
+        (BadRequest("Transaction is aborted due to concurrent update against table t"), False),
+        (NotFound("no"), True),
+        (ServiceUnavailable("no"), False),
+        (ConnectionError("no"), False),
+    ],
+)
+def test_which_refusals_would_come_again(store, error, permanent):
+    assert store.is_permanent(error) is permanent

@@ -77,6 +77,31 @@ def test_rows_with_a_problem_are_quarantined(store, counted):
     assert store.audit(declared).quarantined == 0
 
 
+def test_refused_rows_are_the_same_on_both_and_without_personal_columns(both):
+    declared = Table(
+        "raw",
+        "things",
+        "Things",
+        (
+            Column("id", Type.STRING, "Key", required=True),
+            Column("at", Type.TIMESTAMP, "When"),
+            Column("person", Type.STRING, "Who", pii="hashed"),
+        ),
+        key=("id",),
+    )
+    kept = []
+    for store in both:
+        query = (
+            f"SELECT 'a' AS id, TIMESTAMP '2024-01-01 01:02:03.000004' AS at, 'anna' AS person, "
+            f"'{D1}' AS _load_partition, 'at: too early' AS _problem"
+        )
+        store.write(declared, [D1], Selection(nullcontext([Part(query, "all")]), "id"), "r")
+        found = store.read(f"SELECT record, record_hash FROM {store.name('raw.quarantine')}")
+        kept += found.to_pylist()
+    assert kept[0] == kept[1]
+    assert kept[0]["record"] == '{"at":"2024-01-01T01:02:03.000004","id":"a"}'
+
+
 def test_identical_rows_are_stored_once(store):
     chosen = selection(store, [("a", 1, D1, None), ("b", 2, D1, None)], [("a", 1, D1, None)])
     result = store.write(table(), [D1], chosen, "r")

@@ -13,7 +13,9 @@ from dreamclass_intel.http import SourceError
 from dreamclass_intel.records import Extract, extract
 from dreamclass_intel.typed_assets import asset_settings, days
 from dreamclass_intel.warehouse.io_manager import WarehouseIOManager, WarehouseResource
+from dreamclass_intel_tests.contract import proxy
 from dreamclass_intel_tests.core.helpers import DAYS, table
+from dreamclass_intel_tests.sources.helpers import failure
 
 THINGS = table()
 WHOLE = table(name="whole", grain=Grain.NONE)
@@ -152,3 +154,20 @@ def test_a_snapshot_of_a_range_leaves_older_days(run, read, monkeypatch):
     run([shots], DAYS[0])
     run([shots], DAYS[0], DAYS[3])
     assert read("SELECT _load_partition AS day FROM raw.shots ORDER BY 1") == [{"day": DAYS[0]}, {"day": DAYS[3]}]
+
+
+def test_what_google_refuses_for_good_is_tried_once(settings_env, bigquery_endpoint, monkeypatch):
+    monkeypatch.setattr(catalog, "tables", lambda: {THINGS.address: THINGS})
+    warehouse = WarehouseResource()
+    resources = {"warehouse": warehouse, "warehouse_io": WarehouseIOManager(warehouse=warehouse)}
+    job = dg.Definitions([things], resources=resources, jobs=[dg.define_asset_job("run")]).resolve_job_def("run")
+    with proxy.before(bigquery_endpoint) as between:
+        settings_env(
+            WAREHOUSE="bigquery", BIGQUERY_PROJECT="refused", BIGQUERY_API_ENDPOINT=between.url, BIGQUERY_RETRY_S=5
+        )
+        between.faults += [proxy.Fault(lambda asked: bool(asked.query), 403, "accessDenied")] * 3
+        result = job.execute_in_process(partition_key=DAYS[0], raise_on_error=False)
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+    assert "no such luck" in failure(result)
+    assert len(between.queries()) == 1

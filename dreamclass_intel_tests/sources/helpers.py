@@ -69,13 +69,14 @@ def event(second: int = 0, name: str = "page_view", date: str = "20240205", **mo
     params = more.pop("params", {"ga_session_id": 1707127200})
     if date > "20240205":
         stamp += (dt.date.fromisoformat(date) - dt.date(2024, 2, 5)).days * 86_400_000_000
+    kinds = {str: "string_value", float: "double_value"}
     return {
         "event_date": date,
         "event_timestamp": str(stamp),
         "event_name": name,
         "user_pseudo_id": "11.22",
         "event_params": [
-            {"key": k, "value": {"string_value": v} if isinstance(v, str) else {"int_value": str(v)}}
+            {"key": k, "value": {kinds[type(v)]: v} if type(v) in kinds else {"int_value": str(v)}}
             for k, v in params.items()
         ],
         "items": [],

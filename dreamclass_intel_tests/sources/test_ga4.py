@@ -15,6 +15,8 @@ import pytest
 from dreamclass_intel.defs.ga4 import assets, flatten, tables
 from dreamclass_intel.defs.ga4.client import Ga4Resource
 from dreamclass_intel.defs.ga4.normalise import reports
+from dreamclass_intel.defs.ga4.shards import FolderShards
+from dreamclass_intel.http import SourceError
 from dreamclass_intel.partitions import Days
 from dreamclass_intel.sandbox.servers.server import build_site, running
 from dreamclass_intel.settings import SANDBOX_KEY, load_settings
@@ -201,6 +203,31 @@ def test_session_parameters_come_in_many_types(materialise, read, folder, params
     (row,) = read(f"SELECT ga_session_id, session_engaged, event_params FROM {EVENTS}")
     assert (row["ga_session_id"], row["session_engaged"]) == (session_id, engaged)
     assert row["event_params"] == []  # what has a column is not stored twice
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [
+        (7, 7),
+        ("7", 7),
+        ("-7", -7),
+        (3.0, 3),
+        (1500.0, 1500),
+        (3.5, None),
+        (1e300, None),
+        ("1e3", None),  # DuckDB reads 1000 here, BigQuery nothing
+        ("1.5", None),
+        ("1_000", None),
+        (" 7", None),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
+        ("", None),
+    ],
+)
+def test_whole_numbers_are_digits_or_a_number_without_a_fraction(materialise, read, folder, given, whole):
+    folder("events_20240205.jsonl.gz", event(params={"ga_session_id": given, "engagement_time_msec": given}))
+    materialise([assets.ga4_events], FIRST)
+    assert read(f"SELECT ga_session_id AS a, engagement_time_ms AS b FROM {EVENTS}") == [{"a": whole, "b": whole}]
 
 
 def test_full_rows_flatten(materialise, read, folder):
@@ -397,6 +424,41 @@ def test_a_broken_file_fails_and_names_the_shard_not_the_record(materialise, rea
     assert "anna" not in failure(result)
 
 
+def test_a_file_that_goes_while_it_is_read_takes_no_stored_row_with_it(materialise, read, folder, monkeypatch):
+    path = folder("events_20240205.jsonl", event(1))
+    materialise([assets.ga4_events], FIRST)
+    listed = FolderShards.list_shards
+
+    def then_gone(self):
+        found = listed(self)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(FolderShards, "list_shards", then_gone)
+    result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
+    assert "events_20240205: changed or gone while it was read" in failure(result)
+    assert read(f"SELECT count(*) AS n FROM {EVENTS}") == [{"n": 1}]
+
+
+def test_a_file_that_grows_while_it_is_read_fails_the_run(folder, tmp_path):
+    path = folder("events_20240205.jsonl", event(1))
+    source = FolderShards(path.parent)
+    with (
+        pytest.raises(SourceError, match=r"events_20240205\.\.events_20240205: changed while it was read") as caught,
+        flatten.parts(source, source.list_shards(), tmp_path / "s", lambda unknown: None, "500MB", numbered=False),
+    ):
+        path.write_text(path.read_text() * 2)
+    assert not caught.value.permanent
+
+
+def test_a_day_in_two_formats_is_refused(materialise, folder):
+    folder("events_20240205-000000000000.json", event(1))
+    other = folder("other.json", event(2))
+    duckdb.sql(f"COPY (FROM read_json('{other}')) TO '{other.parent}/events_20240205-000000000001.parquet'")
+    result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
+    assert "lies there in two formats" in failure(result)
+
+
 def test_a_file_that_is_no_parquet_is_named(materialise, folder):
     folder("events_20240205.parquet", text="no Parquet")
     result = materialise([assets.ga4_events], FIRST, raise_on_error=False)
@@ -427,7 +489,7 @@ def test_downloads_lie_as_they_came_and_are_gone_afterwards(tmp_path, monkeypatc
             return [path]
 
     def made(numbered: bool) -> Any:
-        return flatten.parts(Source(), Source().list_shards(), spool, unknown.update, numbered=numbered)
+        return flatten.parts(Source(), Source().list_shards(), spool, unknown.update, "500MB", numbered=numbered)
 
     with made(False) as parts:
         assert [(part.reads, part.rows) for part in parts] == [
@@ -437,7 +499,7 @@ def test_downloads_lie_as_they_came_and_are_gone_afterwards(tmp_path, monkeypatc
         ]
         assert len(list(spool.rglob("*.gz"))) == 8
     assert not list(spool.rglob("*"))
-    assert sum(batch.num_rows for batch in flatten.streamed(made(True), {}).batches) == 16
+    assert sum(batch.num_rows for batch in flatten.streamed(made(True), spool, "500MB", {}).batches) == 16
     with pytest.raises(ZeroDivisionError), made(False):
         raise ZeroDivisionError
     assert not list(spool.rglob("*"))

@@ -287,7 +287,7 @@ def test_a_shard_that_changed_while_it_was_pulled_is_a_transient_failure(
 ) -> None:
     listed = [shard for shard in shards.list_shards() if shard.suffix == "20240206"]
     export.client.query(f"DELETE FROM `{export.table('events_20240206')}` WHERE event_timestamp > 0").result()
-    pulled = flatten.parts(shards, listed, tmp_path / "spool", lambda unknown: None, numbered=True)
+    pulled = flatten.parts(shards, listed, tmp_path / "spool", lambda unknown: None, "500MB", numbered=True)
     with pytest.raises(SourceError, match="0 of 3 rows") as caught, pulled:
         pytest.fail("the change went unseen")
     assert not caught.value.permanent

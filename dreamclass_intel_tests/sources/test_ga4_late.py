@@ -15,7 +15,7 @@ from dreamclass_intel.definitions import build_defs
 from dreamclass_intel.defs.automation.due import DUE, RANGE_END, RANGE_START
 from dreamclass_intel.defs.ga4 import assets
 from dreamclass_intel.defs.ga4.client import Ga4Resource
-from dreamclass_intel.defs.ga4.sensors import changed, late_shards, ranges
+from dreamclass_intel.defs.ga4.sensors import Looked, changed, late_shards, ranges
 from dreamclass_intel.defs.ga4.shards import Shard
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel_tests.sources.helpers import event
@@ -66,10 +66,14 @@ def test_a_late_publication_is_asked_for_once_and_loaded(export: Path, materiali
     instance = dg.DagsterInstance.ephemeral()
     repository = build_defs().get_repository_def()
 
+    cursors: list[str | None] = [None]
+
     def tick() -> list[dg.RunRequest]:
-        context = dg.build_sensor_context(instance=instance, repository_def=repository)
+        context = dg.build_sensor_context(instance=instance, repository_def=repository, cursor=cursors[-1])
         found = late_shards(context, ga4=Ga4Resource(), clock=Clock(), warehouse=WarehouseResource())
-        return list(found.run_requests) if isinstance(found, dg.SensorResult) else []
+        assert isinstance(found, dg.SensorResult)
+        cursors.append(found.cursor)
+        return list(found.run_requests or [])
 
     materialise([assets.ga4_events], FIRST.isoformat(), LAST.isoformat())
     for day in DAYS:
@@ -90,6 +94,34 @@ def test_a_late_publication_is_asked_for_once_and_loaded(export: Path, materiali
     assert newest == [{"n": 2}]
 
 
+def test_what_is_stored_is_asked_for_only_when_a_shard_is_news(export: Path, materialise: Any) -> None:
+    """On BigQuery the question reads two columns of all events."""
+    instance, asked = dg.DagsterInstance.ephemeral(), list[str]()
+
+    class Counting(WarehouseResource):
+        def backend(self) -> Any:
+            asked.append("backend")
+            return super().backend()
+
+    materialise([assets.ga4_events], FIRST.isoformat(), LAST.isoformat())
+    cursor = None
+    for expected in (1, 0, 0):
+        asked.clear()
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=build_defs().get_repository_def(), cursor=cursor
+        )
+        found = late_shards(context, ga4=Ga4Resource(), clock=Clock(), warehouse=Counting())
+        assert len(asked) == expected
+        assert isinstance(found, dg.SensorResult)
+        cursor = found.cursor
+    seen = Looked.read(cursor)
+    assert Looked.read(seen.written()) == seen
+    assert seen.is_news(Shard(f"{DAYS[0]:%Y%m%d}", LATER))
+    assert not seen.is_news(Shard(f"{DAYS[0]:%Y%m%d}", THEN))
+    assert seen.is_news(Shard(f"{seen.before:%Y%m%d}", THEN))  # too young to be looked at until now
+    assert Looked.read("of another version") == Looked()
+
+
 def test_a_shard_without_a_row_is_read_once(export: Path, materialise: Any) -> None:
     instance = dg.DagsterInstance.ephemeral()
     materialise([assets.ga4_events], FIRST.isoformat(), LAST.isoformat())
@@ -103,4 +135,6 @@ def test_a_shard_without_a_row_is_read_once(export: Path, materialise: Any) -> N
     assert isinstance(found, dg.SensorResult)
     (asked,) = found.run_requests or []
     create_run_for_test(instance, job_name="daily", tags={DUE: asked.tags[DUE]}, status=dg.DagsterRunStatus.SUCCESS)
-    assert isinstance(late_shards(context, **tools), dg.SkipReason)
+    again = late_shards(context, **tools)
+    assert isinstance(again, dg.SensorResult)
+    assert (again.run_requests, again.skip_reason is None) == ([], False)

@@ -48,14 +48,13 @@ def _observations(warehouse: Warehouse) -> list[Observation]:
     try:
         return store.observations(warehouse)
     except Exception as error:
-        # Both warehouses say it in words only; anything else is not ours to explain.
-        if "does not exist" in str(error) or "Not found: Table" in str(error):
-            raise dg.Failure(
-                f"{store.RECORDS} does not exist yet: build it with dbt first "
-                "(materialise intermediate/int_company_records)",
-                allow_retries=False,
-            ) from error
-        raise
+        if warehouse.exists(store.RECORDS):
+            raise
+        raise dg.Failure(
+            f"{store.RECORDS} does not exist yet: build it with dbt first "
+            "(materialise intermediate/int_company_records)",
+            allow_retries=False,
+        ) from error
 
 
 def _refuse_collapse(known: int, gone: int) -> None:

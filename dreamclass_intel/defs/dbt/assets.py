@@ -11,7 +11,7 @@ from pydantic import Field
 from dreamclass_intel import catalog
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.defs.automation.due import RANGE_END, loaded_until
-from dreamclass_intel.defs.dbt.changed_days import SESSION_DAYS, changed_days
+from dreamclass_intel.defs.dbt.changed_days import SESSION_DAYS, built_by, changed_days
 from dreamclass_intel.defs.dbt.project import environment, manifest, project, variables
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import DATA_ENGINEERING, FINANCE, GROWTH
@@ -88,7 +88,7 @@ def dbt(
         context.log.info(f"Days of sessions to build: {_spoken(changed)}.")
     # Unit tests test SQL on fixtures, not data: they are the test suite's.
     command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables()]
-    with environment(_as_of(context, clock), changed):
+    with environment(_as_of(context, clock), changed, built_by()):
         build = dbt_cli.cli(command, context=context)
     yield from build.stream()
 

@@ -4,12 +4,29 @@ Asked of the tables, not of the run: a day may have been loaded by a run without
 """
 
 import datetime as dt
+import hashlib
+from functools import cache
 
 from dreamclass_intel.defs.dbt.project import manifest
 from dreamclass_intel.defs.ga4.tables import EVENTS
 from dreamclass_intel.warehouse.protocol import Warehouse
 
 SESSION_DAYS = "intermediate.int_session_days"
+
+
+@cache
+def built_by() -> str:
+    """A hash of all that makes the model's rows: its text, the models it reads, and the macros of them all."""
+    nodes, macros = manifest()["nodes"], manifest()["macros"]
+    texts, waiting = dict[str, str](), [f"model.dreamclass.{SESSION_DAYS.split('.')[1]}"]
+    while waiting:
+        name = waiting.pop()
+        found = nodes.get(name) or macros.get(name)
+        if name in texts or found is None:  # a source
+            continue
+        texts[name] = found.get("raw_code") or found.get("macro_sql") or ""
+        waiting += [*found["depends_on"].get("nodes", ()), *found["depends_on"].get("macros", ())]
+    return hashlib.sha256("".join(f"{name}\n{text}\n" for name, text in sorted(texts.items())).encode()).hexdigest()
 
 
 def changed_days(warehouse: Warehouse) -> set[dt.date] | None:
@@ -26,7 +43,7 @@ def changed_days(warehouse: Warehouse) -> set[dt.date] | None:
     ).to_pylist():
         built[row["event_date"]] = row["loaded_at"]
         makers.add(row["built_by"])
-    if makers != {manifest()["nodes"][f"model.dreamclass.{SESSION_DAYS.split('.')[1]}"]["checksum"]["checksum"]}:
+    if makers != {built_by()}:
         return None
     loaded = {
         row["event_date"]: row["loaded_at"]

@@ -41,9 +41,11 @@ def command_line() -> DbtCliResource:
 
 
 @contextmanager
-def environment(as_of: dt.date, changed: Collection[dt.date] | None = None) -> Iterator[None]:
+def environment(
+    as_of: dt.date, changed: Collection[dt.date] | None = None, built_by: str = "by hand"
+) -> Iterator[None]:
     """What the project reads from the environment, while a dbt command is started: settings, the newest closed day,
-    the days that incremental models build (None: all).
+    the days that incremental models build (None: all), what their rows are stamped with.
 
     The days are no `--vars` values: dbt parses the whole project anew when one changes.
     """
@@ -51,6 +53,7 @@ def environment(as_of: dt.date, changed: Collection[dt.date] | None = None) -> I
     ours = {
         "AS_OF_DATE": as_of.isoformat(),
         "CHANGED_DAYS": " ".join(sorted(day.isoformat() for day in changed or ())),
+        "SESSION_DAYS_BUILT_BY": built_by,
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_TARGET_PATH": str(_target_path()),  # where Dagster's dbt looks for the last parse
         **(_bigquery(settings.bigquery) if settings.warehouse == "bigquery" else {}),

@@ -58,9 +58,10 @@ def ga4_events(context: dg.AssetExecutionContext, ga4: Ga4Resource, clock: Clock
     if in_bigquery and isinstance(source, BigQueryShards):
         queries = server_side.parts(source, found.shards, tell_of)
         return Selection(queries, tables.EVENTS_ORIGIN, told=told, metadata=metadata)
-    parts = flatten.parts(source, found.shards, settings.state_dir / "spool", tell_of, numbered=in_bigquery)
+    spool, memory = settings.state_dir / "spool", settings.duckdb_memory_limit
+    parts = flatten.parts(source, found.shards, spool, tell_of, memory, numbered=in_bigquery)
     if in_bigquery:  # which cannot read these files
-        return flatten.streamed(parts, metadata)
+        return flatten.streamed(parts, spool, memory, metadata)
     return Selection(parts, tables.EVENTS_ORIGIN, flatten.NUMBERING, metadata=metadata)
 
 

@@ -16,6 +16,7 @@ from dreamclass_intel.http import SourceError, retrying
 from dreamclass_intel.settings import load_settings
 
 AT_ONCE = 8
+METADATA_BYTES = 2**30  # what a look at the data set's list of tables may read
 LEGACY = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}  # newer names of types -> the schema file's
 
 
@@ -32,12 +33,17 @@ class BigQueryShards:
 
     def list_shards(self) -> list[Shard]:
         """From the data set's `__TABLES__`: one cheap query for names, times and row counts."""
+        from google.cloud import bigquery
+
+        from dreamclass_intel.warehouse.bigquery_jobs import LABELS
+
         client = self._bigquery()
         sql = (
-            f"SELECT table_id, last_modified_time, row_count FROM `{client.project}.{self._dataset}.__TABLES__` "
+            f"SELECT table_id, last_modified_time, row_count FROM `{self._home}.{self._dataset}.__TABLES__` "
             "WHERE STARTS_WITH(table_id, 'events_')"
         )
-        rows = self._call("__TABLES__", lambda: list(client.query_and_wait(sql, **_limits())))
+        config = bigquery.QueryJobConfig(labels=LABELS, maximum_bytes_billed=METADATA_BYTES)
+        rows = self._call("__TABLES__", lambda: list(client.query_and_wait(sql, job_config=config, **_limits())))
         return sorted(
             Shard(suffix, dt.datetime.fromtimestamp(row["last_modified_time"] / 1000, dt.UTC), row["row_count"])
             for row in rows
@@ -55,7 +61,7 @@ class BigQueryShards:
 
     def table(self, shard: Shard) -> str:
         """The shard's table in full."""
-        return f"{self._bigquery().project}.{self._dataset}.{shard.table}"
+        return f"{self._home}.{self._dataset}.{shard.table}"
 
     def schemas(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, dict[str, Any]]]:
         """Each shard with its columns as in `export_schema.json`; free of charge."""
@@ -73,7 +79,7 @@ class BigQueryShards:
 
     def _spool(self, shard: Shard, target: Path) -> None:
         client = self._bigquery()
-        rows = client.list_rows(f"{client.project}.{self._dataset}.{shard.table}")
+        rows = client.list_rows(self.table(shard))
         writer: pq.ParquetWriter | None = None
         try:
             for batch in rows.to_arrow_iterable(bqstorage_client=self._storage()):
@@ -85,17 +91,24 @@ class BigQueryShards:
             if writer is not None:
                 writer.close()
 
+    @property
+    def _home(self) -> str:
+        """The export's project."""
+        return str(self._project or self._bigquery().project)
+
     def _bigquery(self) -> Any:
         if self._client is None:
             from dreamclass_intel.warehouse.bigquery_jobs import connect
 
             settings = load_settings().bigquery
-            chosen = settings.model_copy(update={"project": self._project or settings.project})
+            # Jobs run, and are paid for, in BIGQUERY_PROJECT, wherever the export lies.
+            chosen = settings.model_copy(update={"project": settings.project or self._project})
             self._client = self._call("client", lambda: connect(chosen))
         return self._client
 
     def _storage(self) -> Any:
-        if self._read_client is None:
+        """The Storage Read client; none for an emulator, whose rows come by REST."""
+        if self._read_client is None and not load_settings().bigquery.emulated:
             from google.cloud import bigquery_storage
 
             credentials = self._bigquery()._credentials  # the one identity for both

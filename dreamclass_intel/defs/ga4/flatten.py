@@ -1,8 +1,6 @@
 """Shard files to queries for rows of `raw.ga4_events`: DuckDB reads and flattens them. No Python per row."""
 
 import datetime as dt
-import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,14 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dreamclass_intel.contracts import ContractError
-from dreamclass_intel.defs.ga4.flatten_sql import ORDINAL, SCALARS, DuckDB, flattened
+from dreamclass_intel.defs.ga4.flatten_sql import ORDINAL, SCALARS, SCHEMA, DuckDB, flattened
 from dreamclass_intel.defs.ga4.shards import Shard, ShardSource
 from dreamclass_intel.defs.ga4.tables import EVENTS, EVENTS_ORIGIN
 from dreamclass_intel.http import SourceError
 from dreamclass_intel.records import BATCH_ROWS, PROBLEM, Extract, Numbering, Part, Selection, conform
-from dreamclass_intel.warehouse.duckdb_load import unreadable
+from dreamclass_intel.warehouse.duckdb_load import UNREADABLE, unreadable
+from dreamclass_intel.warehouse.spool import scratch
 
-SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "export_schema.json").read_text())
 PART_ROWS = 1_000_000  # shards read together
 AT_ONCE = 4  # shards opened
 NUMBERING = Numbering("duplicate_ordinal", ORDINAL)
@@ -76,36 +74,61 @@ class _Opened:
 
 @contextmanager
 def parts(
-    source: ShardSource, shards: Sequence[Shard], spool: Path, tell_of: Callable[[set[str]], None], *, numbered: bool
+    source: ShardSource,
+    shards: Sequence[Shard],
+    spool: Path,
+    tell_of: Callable[[set[str]], None],
+    memory_limit: str,
+    *,
+    numbered: bool,
 ) -> Iterator[list[Part]]:
     """Queries for the rows of `shards`, for as long as their files lie open; downloaded ones in `spool`, as they came.
 
     Queries that are not `numbered` stream; NUMBERING is left to do. `tell_of` hears the columns nobody announced.
     Raises SourceError when a shard cannot be got or changed meanwhile, ContractError when a file cannot be read.
     """
-    spool.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="ga4-", dir=spool) as scratch, duckdb.connect() as con:
+    with scratch(spool, "ga4") as downloads:
 
         def download(shard: Shard) -> list[Path]:
-            folder = Path(scratch) / shard.suffix
+            folder = downloads / shard.suffix
             folder.mkdir()
             return source.open_shard(shard, folder)
 
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ga4") as pool:
             files = list(pool.map(download, shards))
-        opened = list(_inspected(con, shards, files))
+        lying = [_state(path) for paths in files for path in paths]
+        with _engine(downloads, memory_limit) as con:
+            opened = list(_inspected(con, shards, files))
         tell_of(set().union(*(o.unknown for o in opened)))
         yield [_part(group, numbered=numbered) for group in _groups(opened)]
+        if lying != [_state(path) for paths in files for path in paths]:
+            raise SourceError("ga4", f"{shards[0].table}..{shards[-1].table}", "changed while it was read")
 
 
-def streamed(parts: AbstractContextManager[Sequence[Part]], metadata: dict[str, Any]) -> Extract:
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@contextmanager
+def _engine(folder: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own, which spills into the folder."""
+    with duckdb.connect() as con:
+        con.execute(f"SET memory_limit = '{memory_limit}'")
+        con.execute("SET temp_directory = ?", [str(folder)])
+        con.execute("SET preserve_insertion_order = false")
+        yield con
+
+
+def streamed(
+    parts: AbstractContextManager[Sequence[Part]], spool: Path, memory_limit: str, metadata: dict[str, Any]
+) -> Extract:
     """The same rows as a stream, for a warehouse that cannot read the files."""
     result = Extract(iter(()), metadata=metadata)
     refusals = Selection(nullcontext([]), EVENTS_ORIGIN, rejected=result.rejected)
 
     def stream() -> Iterator[pa.RecordBatch]:
-        with parts as queries, duckdb.connect() as con:
-            con.execute("SET preserve_insertion_order = false")
+        with parts as queries, scratch(spool, "ga4") as folder, _engine(folder, memory_limit) as con:
             for part in queries:
                 try:
                     for batch in con.sql(part.query).to_arrow_reader(BATCH_ROWS):
@@ -114,8 +137,8 @@ def streamed(parts: AbstractContextManager[Sequence[Part]], metadata: dict[str, 
                             refusals.refuse(EVENTS, row)
                         fine = pa.table(batch.filter(pc.invert(refused))).drop_columns([PROBLEM])
                         yield from conform(EVENTS, fine).to_batches()
-                except duckdb.Error as error:
-                    raise unreadable(EVENTS.address, part.reads, error) from None
+                except UNREADABLE as error:
+                    raise unreadable(EVENTS.address, part, error) from None
 
     result.batches = stream()
     return result
@@ -144,13 +167,13 @@ def _inspected(
 ) -> Iterator[_Opened]:
     """What lies in the files of each shard. Raises as `parts` does."""
     content: dict[Path, _Content] = {path: _Content() for paths in files for path in paths}
+    lines = [str(path) for path in content if not _is_parquet(path)]
     try:
-        lines = [str(path) for path in content if not _is_parquet(path)]
         for name, rows, columns in con.execute(JSON_CONTENT, [lines]).fetchall() if lines else ():
             content[Path(name)].rows += rows
             content[Path(name)].columns |= set(columns or ())
-    except duckdb.Error as error:
-        raise unreadable(EVENTS.address, "export", error) from None
+    except UNREADABLE as error:
+        raise unreadable(EVENTS.address, Part("", "export", files=tuple(lines)), error) from None
     for path in filter(_is_parquet, content):
         try:
             file = pq.ParquetFile(path)
@@ -162,6 +185,8 @@ def _inspected(
         if shard.row_count not in (None, rows):
             raise SourceError("ga4", shard.table, f"changed while it was read ({rows} of {shard.row_count} rows)")
         columns = frozenset[str]().union(*(content[path].columns for path in paths))
+        if len({_is_parquet(path) for path in paths}) > 1:
+            raise SourceError("ga4", shard.table, "lies there in two formats, JSON lines and Parquet", status=409)
         yield _Opened(shard, [str(path) for path in paths], rows, any(map(_is_parquet, paths)), columns)
 
 
@@ -185,7 +210,8 @@ def _part(group: Sequence[_Opened], *, numbered: bool) -> Part:
         f"JOIN (VALUES {known}) AS shards(filename, shard, table_last_modified) USING (filename))"
     )
     reads = first.table if first is last else f"{first.table}..{last.table}"
-    return Part(flattened(relation, DuckDB(), numbered=numbered), reads, sum(o.rows for o in group))
+    files = tuple(path for o in group for path in o.files)
+    return Part(flattened(relation, DuckDB(), numbered=numbered), reads, sum(o.rows for o in group), files)
 
 
 def _moment(shard: Shard) -> str:

@@ -4,8 +4,11 @@ The rows come from a relation with the columns of `SCALARS`, `event_params` as e
 shard: `shard` (YYYYMMDD), `table_last_modified`, `extra` (JSON text of columns nobody announced, or null).
 """
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from typing_extensions import override
 
@@ -14,6 +17,7 @@ from dreamclass_intel.defs.ga4.tables import EVENTS
 from dreamclass_intel.privacy import email_pattern
 from dreamclass_intel.warehouse.content import BIGQUERY, DUCKDB
 
+SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "export_schema.json").read_text())
 # Column of the relation -> where the export has it.
 SCALARS: dict[str, str] = {
     "exported_date": "event_date",
@@ -53,6 +57,7 @@ PARAMS = (
     "session_engaged",
     "engagement_time_msec",
 )
+WHOLE = ("ga_session_id", "ga_session_number", "engagement_time_msec")  # of PARAMS, whole numbers
 # What says that two events are one, besides the time and the name.
 IDENTITY = (
     "user_pseudo_id",
@@ -85,8 +90,12 @@ class Dialect(ABC):
     text: str
 
     @abstractmethod
-    def try_integer(self, text: str) -> str:
-        """The whole number a text says, else null."""
+    def cast_integer(self, expression: str) -> str:
+        """A text or a number as an integer; null where it is none."""
+
+    @abstractmethod
+    def matches(self, text: str, pattern: str) -> str:
+        """Whether a text matches a regular expression."""
 
     @abstractmethod
     def digits_of_session(self, text: str) -> str:
@@ -121,8 +130,23 @@ class Dialect(ABC):
         """A column that `value` needs beside `params`."""
 
     @abstractmethod
-    def value(self, name: str) -> str:
-        """The value of one of `params`, as text; null where it is absent."""
+    def of_param(self, name: str, form: Callable[[str], str]) -> str:
+        """What `form` makes of one of `params` (the name of a record); null where it is absent."""
+
+    @abstractmethod
+    def text_of(self, record: str) -> str:
+        """A record's value as text."""
+
+    def whole_of(self, record: str) -> str:
+        """A record's value as a whole number; null where it is none. Engines differ in what text they take for one,
+        so only digits are cast, and a real number only without a fraction."""
+        real, text = f"{record}.double_value", f"{record}.string_value"
+        digits = f"CASE WHEN STARTS_WITH({text}, 's') THEN {self.digits_of_session(text)} ELSE {text} END"
+        return (
+            f"COALESCE({record}.int_value, "
+            f"CASE WHEN {real} = TRUNC({real}) AND ABS({real}) < 9e15 THEN {self.cast_integer(real)} END, "
+            f"CASE WHEN {self.matches(digits, '^-?[0-9]{1,18}$')} THEN {self.cast_integer(digits)} END)"
+        )
 
     @abstractmethod
     def others(self, named: Sequence[str]) -> str:
@@ -150,8 +174,12 @@ class DuckDB(Dialect):
     integer, text = "BIGINT", "VARCHAR"
 
     @override
-    def try_integer(self, text: str) -> str:
-        return f"TRY_CAST({text} AS BIGINT)"
+    def cast_integer(self, expression: str) -> str:
+        return f"TRY_CAST({expression} AS BIGINT)"
+
+    @override
+    def matches(self, text: str, pattern: str) -> str:
+        return f"regexp_matches({text}, '{pattern}')"
 
     @override
     def digits_of_session(self, text: str) -> str:
@@ -185,10 +213,13 @@ class DuckDB(Dialect):
         return "list_transform(params, lambda r: r.key)"
 
     @override
-    def value(self, name: str) -> str:
-        found = f"params[list_position(helper, {literal(name)})]"
-        real = DUCKDB[Type.FLOAT].format(f"{found}.double_value")
-        return f"coalesce({found}.string_value, CAST({found}.int_value AS VARCHAR), {real})"
+    def of_param(self, name: str, form: Callable[[str], str]) -> str:
+        return form(f"params[list_position(helper, {literal(name)})]")
+
+    @override
+    def text_of(self, record: str) -> str:
+        real = DUCKDB[Type.FLOAT].format(f"{record}.double_value")
+        return f"coalesce({record}.string_value, CAST({record}.int_value AS VARCHAR), {real})"
 
     @override
     def others(self, named: Sequence[str]) -> str:
@@ -211,8 +242,12 @@ class BigQuery(Dialect):
     integer, text = "INT64", "STRING"
 
     @override
-    def try_integer(self, text: str) -> str:
-        return f"SAFE_CAST({text} AS INT64)"
+    def cast_integer(self, expression: str) -> str:
+        return f"SAFE_CAST({expression} AS INT64)"
+
+    @override
+    def matches(self, text: str, pattern: str) -> str:
+        return f"REGEXP_CONTAINS({text}, r'{pattern}')"
 
     @override
     def digits_of_session(self, text: str) -> str:
@@ -249,13 +284,16 @@ class BigQuery(Dialect):
         return "TRUE"
 
     @override
-    def value(self, name: str) -> str:
-        real = BIGQUERY[Type.FLOAT].format("r.double_value")
-        text = f"COALESCE(r.string_value, CAST(r.int_value AS STRING), {real})"
+    def of_param(self, name: str, form: Callable[[str], str]) -> str:
         return (
-            f"(SELECT {text} FROM UNNEST(params) AS r WITH OFFSET AS place WHERE r.key = {literal(name)} "
+            f"(SELECT {form('r')} FROM UNNEST(params) AS r WITH OFFSET AS place WHERE r.key = {literal(name)} "
             "ORDER BY place LIMIT 1)"
         )
+
+    @override
+    def text_of(self, record: str) -> str:
+        real = BIGQUERY[Type.FLOAT].format(f"{record}.double_value")
+        return f"COALESCE({record}.string_value, CAST({record}.int_value AS STRING), {real})"
 
     @override
     def others(self, named: Sequence[str]) -> str:
@@ -285,7 +323,8 @@ def flattened(relation: str, say: Dialect, *, numbered: bool = True) -> str:
     """
     parts = [f"COALESCE(CAST({name} AS {say.text}), '')" for name in IDENTITY]
     key = " || '|' || ".join([*parts, f"COALESCE({say.records_text()}, '')"])
-    values = ", ".join(f"{say.value(name)} AS value_{name}" for name in PARAMS)
+    forms = {name: say.whole_of if name in WHOLE else say.text_of for name in PARAMS}
+    values = ", ".join(f"{say.of_param(name, form)} AS value_{name}" for name, form in forms.items())
     passed = ", ".join(
         name
         for name in SCALARS
@@ -299,16 +338,10 @@ def flattened(relation: str, say: Dialect, *, numbered: bool = True) -> str:
         event_timestamp AS event_timestamp_us,
         {say.moment("event_timestamp")} AS event_at,
         {say.masked("user_id")} AS user_id,
-        {
-        say.try_integer(
-            f"CASE WHEN STARTS_WITH(value_ga_session_id, 's') "
-            f"THEN {say.digits_of_session('value_ga_session_id')} ELSE value_ga_session_id END"
-        )
-    }
-            AS ga_session_id,
-        {say.try_integer("value_ga_session_number")} AS ga_session_number,
+        value_ga_session_id AS ga_session_id,
+        value_ga_session_number AS ga_session_number,
         value_session_engaged IN ('1', 'true') AS session_engaged,
-        {say.try_integer("value_engagement_time_msec")} AS engagement_time_ms,
+        value_engagement_time_msec AS engagement_time_ms,
         value_page_location AS page_location,
         value_page_referrer AS page_referrer,
         value_page_title AS page_title,

@@ -90,14 +90,14 @@ class FolderShards:
         """By file name; the newest part's modification time."""
         if not self.folder.is_dir():
             raise SourceError("ga4", "export", f"GA4_EXPORT_DIR {self.folder} is not a folder", status=404)
-        return [
-            Shard(suffix, dt.datetime.fromtimestamp(max(p.stat().st_mtime for p in paths), dt.UTC))
-            for suffix, paths in sorted(self._files().items())
-        ]
+        return [Shard(suffix, _modified(paths)) for suffix, paths in sorted(self._files().items())]
 
     def open_shard(self, shard: Shard, folder: Path) -> list[Path]:
-        """The files where they lie. A day that lies there twice would have each event twice: SourceError."""
+        """The files where they lie. A day that lies there twice would have each event twice: SourceError; also when
+        they are not the listed ones any more."""
         paths = sorted(self._files().get(shard.suffix, []))
+        if not paths or shard.last_modified not in (None, _modified(paths)):
+            raise SourceError("ga4", shard.table, "changed or gone while it was read")
         parts = [match.group(2) for path in paths if (match := FILE.fullmatch(path.name))]
         if len(set(parts)) < len(parts) or (None in parts and len(parts) > 1):
             names = ", ".join(path.name for path in paths)
@@ -110,6 +110,10 @@ class FolderShards:
             if match := FILE.fullmatch(path.name):
                 found.setdefault(match.group(1), []).append(path)
         return found
+
+
+def _modified(paths: Sequence[Path]) -> dt.datetime:
+    return dt.datetime.fromtimestamp(max(path.stat().st_mtime for path in paths), dt.UTC)
 
 
 class HttpShards:

@@ -63,6 +63,6 @@ select
     {{ count_if("event_name = 'start_trial'") }} as trial_starts,
     cast(coalesce(sum(engagement_time_ms), 0) as int64) as engagement_ms,
     max(loaded_at) as loaded_at,
-    '{{ model.checksum.checksum }}' as built_by
+    '{{ env_var('SESSION_DAYS_BUILT_BY', 'by hand') }}' as built_by
 from numbered
 group by session_key, event_date
