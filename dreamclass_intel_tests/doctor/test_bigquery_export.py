@@ -164,12 +164,12 @@ def test_an_emulator_has_no_grants(alone, tmp_path, bigquery_endpoint):
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import bigquery
 
-    client = bigquery.Client("export-7", AnonymousCredentials(), client_options={"api_endpoint": bigquery_endpoint})
+    client = bigquery.Client("doctors-export", AnonymousCredentials(), client_options={"api_endpoint": bigquery_endpoint})
     client.create_dataset(NAME)
     schema = [bigquery.SchemaField("event_date", "STRING")]
-    client.create_table(bigquery.Table(f"export-7.{NAME}.events_20240101", schema))
+    client.create_table(bigquery.Table(f"doctors-export.{NAME}.events_20240101", schema))
     with live(alone, tmp_path, "ga4"):
-        alone(GA4_ROUTE="bigquery", GA4_BIGQUERY_PROJECT="export-7", BIGQUERY_API_ENDPOINT=bigquery_endpoint)
+        alone(GA4_ROUTE="bigquery", GA4_BIGQUERY_PROJECT="doctors-export", BIGQUERY_API_ENDPOINT=bigquery_endpoint)
         report = found("ga4")
     assert grave(report) == []
     assert the(report, Aspect.CREDENTIALS).detail.endswith("an emulator knows no grants")

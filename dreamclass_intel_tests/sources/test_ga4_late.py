@@ -48,6 +48,7 @@ def test_neighbouring_days_are_one_range() -> None:
 
 @pytest.fixture
 def export(settings_env: Any, sandbox: str, tmp_path: Path) -> Path:
+    build_defs()  # first: assets made while one source is live are off for the rest, and for every later test
     where = tmp_path / "export"
     where.mkdir()
     settings_env(GA4_EXPORT_DIR=where, GA4_PROPERTY_ID="1", PII_KEY="k")
