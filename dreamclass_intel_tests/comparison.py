@@ -12,7 +12,13 @@ from dreamclass_intel import catalog
 from dreamclass_intel.warehouse.protocol import Warehouse
 
 TOLERANCE = 1e-9  # of floats: the engines add up in different orders
-OF_THE_LOAD = ("_loaded_at", "_run_id", "loaded_at", "_load_day")  # moments and runs differ, and BigQuery's own column
+OF_THE_LOAD = (
+    "_loaded_at",
+    "_run_id",
+    "loaded_at",
+    "built_by",
+    "_load_day",
+)  # moments and runs differ, and BigQuery's own column
 BUILT = ("intermediate", "marts")
 
 

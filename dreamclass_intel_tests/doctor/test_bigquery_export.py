@@ -164,7 +164,9 @@ def test_an_emulator_has_no_grants(alone, tmp_path, bigquery_endpoint):
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import bigquery
 
-    client = bigquery.Client("doctors-export", AnonymousCredentials(), client_options={"api_endpoint": bigquery_endpoint})
+    client = bigquery.Client(
+        "doctors-export", AnonymousCredentials(), client_options={"api_endpoint": bigquery_endpoint}
+    )
     client.create_dataset(NAME)
     schema = [bigquery.SchemaField("event_date", "STRING")]
     client.create_table(bigquery.Table(f"doctors-export.{NAME}.events_20240101", schema))
