@@ -3,7 +3,10 @@
 import datetime as dt
 from collections.abc import Iterator
 
+import pytest
+
 from dreamclass_intel import catalog
+from dreamclass_intel.contracts import ContractError
 from dreamclass_intel.defs.ga4 import server_side
 from dreamclass_intel.defs.ga4.flatten_sql import BigQuery, flattened
 from dreamclass_intel.defs.ga4.shards import Shard
@@ -40,3 +43,18 @@ def selections() -> Iterator[str]:
 def test_everything_that_loads_send_is_bigquerys_sql() -> None:
     found = {text: wrong for text in (*scripts(), *selections()) if (wrong := problems(text))}
     assert found == {}
+
+
+def test_parameters_of_shards_that_differ_are_selected_in_one_form() -> None:
+    shard, announced = Shard("20240101"), server_side.SCHEMA["event_params"]
+    older = {"event_params": [{"key": "STRING", "value": {"string_value": "STRING", "int_value": "INTEGER"}}]}
+    form = server_side._params(shard, older)
+    assert "ep.value.int_value AS int_value" in form
+    assert "CAST(NULL AS FLOAT64) AS double_value" in form
+    assert problems(f"SELECT {form} AS event_params FROM `p.d.t`") == []
+    assert server_side._params(shard, {"event_params": announced}).count("ep.value.") == len(announced[0]["value"])
+    with pytest.raises(ContractError, match=r"events_20240101\.event_params is STRING, not a list of records"):
+        server_side._params(shard, {"event_params": "STRING"})
+    wrong = {"event_params": [{"key": "STRING", "value": {"string_value": "INTEGER"}}]}
+    with pytest.raises(ContractError, match=r"events_20240101\.value\.string_value is INTEGER, not STRING"):
+        server_side._params(shard, wrong)
