@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
-    from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Method, compute_limits
+    from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
     from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
     from dreamclass_intel.xmr.svg import render_svg
@@ -24,6 +24,7 @@ __all__ = [
     "Chart",
     "Factors",
     "Limits",
+    "Lines",
     "Method",
     "Segment",
     "Series",
@@ -39,7 +40,7 @@ __all__ = [
 
 _HOMES = {
     "chart": ("Chart", "Segment", "analyse"),
-    "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Method", "compute_limits"),
+    "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
     "reading": ("Series", "SeriesError", "read_series"),
     "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),
     "svg": ("render_svg",),

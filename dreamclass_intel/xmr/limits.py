@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -84,6 +84,16 @@ class Method:
         return CONSTANTS[self.constants][self.spread]
 
 
+class Lines(NamedTuple):
+    """Limits that differ from window to window, each of shape [n] like the series: a centre that moves (trend,
+    season), a width that follows the denominator (rates).
+    """
+
+    center: FloatArray
+    upper: FloatArray
+    lower: FloatArray
+
+
 @dataclass(frozen=True)
 class Limits:
     """The limits that judge a segment. All figures are in the unit of the series and are never rounded.
@@ -91,6 +101,7 @@ class Limits:
     `mr_bar` is the mean moving range (the median one where spread is "median"); `n` the baseline points used
     and `base` their half-open index range; `ranges` the moving ranges used and `screened` those dropped;
     `limits_id` a hash of the figures and their basis, the same for the same basis on every run.
+    Where the limits differ from window to window `lines` holds them, and the figures are those of the last window.
     Raises ValueError for figures that cannot be limits (not finite, crossed, a negative range).
     """
 
@@ -106,6 +117,7 @@ class Limits:
     spread: str = "mean"
     ranges: int = 0
     screened: int = 0
+    lines: Lines | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         figures = (self.center, self.mr_bar, self.unpl, self.lnpl, self.url)
@@ -120,6 +132,14 @@ class Limits:
     def sigma(self) -> float:
         """One sigma of routine variation, in the unit of the series: `mr_bar` over 1.128 (median: 0.954)."""
         return self.mr_bar / SIGMA_DIVISOR[self.spread]
+
+    def at(self, positions: IntArray) -> tuple[FloatArray | float, FloatArray | float, FloatArray | float]:
+        """Centre, upper and lower limit at the positions (shape [m]) of the series: arrays of that shape, or plain
+        figures where all windows share them.
+        """
+        if self.lines is None:
+            return self.center, self.unpl, self.lnpl
+        return self.lines.center[positions], self.lines.upper[positions], self.lines.lower[positions]
 
     @classmethod
     def given(

@@ -91,27 +91,29 @@ class Stretch:
 Rule = Callable[[Stretch, Limits], list[Signal]]
 
 
-def above(x: FloatArray, line: float, limits: Limits) -> BoolArray:
+def above(x: FloatArray, line: FloatArray | float, limits: Limits) -> BoolArray:
     """Where `x` (shape [m]) lies strictly above a line, by more than float round-off; False for NaN."""
     return x > line + _slack(line, limits)
 
 
-def below(x: FloatArray, line: float, limits: Limits) -> BoolArray:
+def below(x: FloatArray, line: FloatArray | float, limits: Limits) -> BoolArray:
     """Where `x` (shape [m]) lies strictly below a line, by more than float round-off; False for NaN."""
     return x < line - _slack(line, limits)
 
 
-def _slack(line: float, limits: Limits) -> float:
+def _slack(line: FloatArray | float, limits: Limits) -> FloatArray | float:
     # Taken from the limits and not from the series, so that a later value cannot change an earlier answer.
-    return ROUND_OFF * max(abs(limits.unpl), abs(limits.lnpl), abs(line))
+    largest = max(abs(limits.unpl), abs(limits.lnpl))
+    return ROUND_OFF * (max(largest, abs(line)) if isinstance(line, float) else np.maximum(largest, np.abs(line)))
 
 
 def outside_limits(stretch: Stretch, limits: Limits) -> list[Signal]:
     """One event for every point strictly outside the natural process limits (Wheeler's rule one)."""
     found = []
+    _, upper, lower = limits.at(stretch.positions)
     sides: tuple[tuple[Side, BoolArray], ...] = (
-        ("above", above(stretch.x, limits.unpl, limits)),
-        ("below", below(stretch.x, limits.lnpl, limits)),
+        ("above", above(stretch.x, upper, limits)),
+        ("below", below(stretch.x, lower, limits)),
     )
     for side, outside in sides:
         for k in np.flatnonzero(outside).tolist():
@@ -128,7 +130,8 @@ def run_of(stretch: Stretch, limits: Limits, *, length: int) -> list[Signal]:
     m = stretch.x.size
     if m < length:
         return []
-    over, under = above(stretch.x, limits.center, limits), below(stretch.x, limits.center, limits)
+    center, _, _ = limits.at(stretch.positions)
+    over, under = above(stretch.x, center, limits), below(stretch.x, center, limits)
     cut = np.ones(m + 1, dtype=bool)  # a run starts here, or ended just before
     cut[1:-1] = (over[1:] != over[:-1]) | (under[1:] != under[:-1]) | stretch.breaks
     edges = np.flatnonzero(cut)
@@ -152,7 +155,8 @@ def three_of_four(stretch: Stretch, limits: Limits) -> list[Signal]:
     found: list[Signal] = []
     if stretch.x.size < 4:
         return found
-    halves = [limits.center + (limit - limits.center) / 2 for limit in (limits.unpl, limits.lnpl)]
+    center, upper, lower = limits.at(stretch.positions)
+    halves = [center + (limit - center) / 2 for limit in (upper, lower)]
     sides: tuple[tuple[Side, BoolArray], ...] = (
         ("above", above(stretch.x, halves[0], limits)),
         ("below", below(stretch.x, halves[1], limits)),
@@ -186,7 +190,14 @@ def _signal(
     """The event, its indices translated from places in the stretch to positions in the series."""
     at = stretch.positions
     marked = stretch.x[members]
-    distance = abs(float(np.add.reduce(marked)) / marked.size - limits.center)
+    if limits.lines is not None:
+        center, upper, lower = (line[at[members]] for line in limits.lines)
+        thirds = np.where(marked > center, upper - center, center - lower) / 3
+        with np.errstate(divide="ignore", invalid="ignore"):
+            strength = abs(float(np.mean((marked - center) / thirds)))
+    else:
+        distance = abs(float(np.add.reduce(marked)) / marked.size - limits.center)
+        strength = distance / limits.sigma if limits.sigma > 0 else float("inf")
     return Signal(
         rule=rule,
         side=side,
@@ -194,7 +205,7 @@ def _signal(
         end=int(at[end]),
         known_at=int(at[known]),
         members=tuple(at[members].tolist()),
-        strength=distance / limits.sigma if limits.sigma > 0 else float("inf"),
+        strength=strength,
         limits_id=limits.limits_id,
         segment=stretch.segment,
     )

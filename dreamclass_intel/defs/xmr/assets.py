@@ -1,12 +1,13 @@
 """One asset and three checks a metric. Partition P is the chart as of P's close, judging the newest mature point.
 
-All metrics of a grain are one step: one read of `metric_series`, one write of `xmr.points`.
+All metrics of a grain are one step: one read of `metric_series`, one write each of points and signals.
 """
 
 import base64
 import datetime as dt
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -14,8 +15,9 @@ import dagster as dg
 from dreamclass_intel.contracts import Grain
 from dreamclass_intel.defs.dbt.project import partitioned_ancestors
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
+from dreamclass_intel.defs.xmr.baselines import Locked, keep, load
 from dreamclass_intel.defs.xmr.charts import RULES, MetricChart, chart_as_of, figures, is_unfavourable
-from dreamclass_intel.defs.xmr.tables import CURRENT, POINTS
+from dreamclass_intel.defs.xmr.tables import CURRENT, POINTS, SIGNALS
 from dreamclass_intel.partitions import DEFINITIONS
 from dreamclass_intel.records import Extract, extract
 from dreamclass_intel.settings import SOURCES, Mode, load_settings
@@ -133,6 +135,36 @@ def _point(made: MetricChart, partition: dt.date) -> dict[str, Any]:
     return {**row, "partition_start": partition, "signals": news, "verdict": _verdict(made)}
 
 
+def _signals(made: MetricChart, partition: dt.date) -> Iterator[dict[str, Any]]:
+    for s in made.news:
+        yield {
+            "metric_id": made.metric.id,
+            "partition_start": partition,
+            "rule": s.rule,
+            "side": s.side,
+            "start_period": made.periods[s.start],
+            "end_period": made.periods[s.end],
+            "known_at": made.periods[s.known_at],
+            "members": [made.periods[i].isoformat() for i in s.members],
+            "strength": s.strength if math.isfinite(s.strength) else None,
+            "is_unfavourable": is_unfavourable(made.metric, s.side),
+            "limits_id": s.limits_id,
+        }
+
+
+def _store(
+    warehouse: WarehouseResource, made: Sequence[MetricChart], known: Mapping[str, Locked], partition: dt.date, run: str
+) -> None:
+    backend, key = warehouse.backend(), partition.isoformat()
+    keep(backend, made, known, partition, run)
+    backend.write(POINTS, [key], extract(POINTS, [_point(m, partition) for m in made], key), run)
+    # A metric drawn again loses the signals it had in this partition; the other metrics keep theirs.
+    signals = extract(
+        SIGNALS, [row for m in made for row in _signals(m, partition)], lambda row: f"{row['metric_id']} {key}"
+    )
+    backend.write(SIGNALS, [f"{m.metric.id} {key}" for m in made], signals, run)
+
+
 def load_series(warehouse: WarehouseResource, chosen: Sequence[Metric]) -> dict[str, list[dict[str, Any]]]:
     """Rows of `metric_series` by metric id."""
     found = warehouse.read(
@@ -170,13 +202,10 @@ def build_charts(grain: Grain) -> dg.AssetsDefinition:
         chosen = [m for key, m in members.items() if key in context.selected_asset_keys]
         series = load_series(warehouse, chosen)
         off = sources_off()
-        made = [chart_as_of(m, series[m.id], partition + dt.timedelta(days=length), off) for m in chosen]
-        warehouse.backend().write(
-            POINTS,
-            [partition.isoformat()],
-            extract(POINTS, [_point(m, partition) for m in made], partition.isoformat()),
-            context.run_id,
-        )
+        known = load(warehouse.backend(), chosen)
+        close = partition + dt.timedelta(days=length)
+        made = [chart_as_of(m, series[m.id], close, off, known.get(m.id)) for m in chosen]
+        _store(warehouse, made, known, partition, context.run_id)
         for one in made:
             yield dg.MaterializeResult(
                 asset_key=asset_key(one.metric),
@@ -212,6 +241,7 @@ def xmr_current(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
     """All charts as they stand now; their verdicts are the metadata."""
     chosen = list(metrics())
     series = load_series(warehouse, chosen)
+    known = load(warehouse.backend(), chosen)
     rows: list[dict[str, Any]] = []
     verdicts: dict[str, Any] = {}
     for metric in chosen:
@@ -219,7 +249,7 @@ def xmr_current(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
         if newest is None:
             verdicts[metric.id] = "no complete period yet"
             continue
-        made = chart_as_of(metric, series[metric.id], newest + metric.period, sources_off())
+        made = chart_as_of(metric, series[metric.id], newest + metric.period, sources_off(), known.get(metric.id))
         verdicts[metric.id] = _verdict(made)
         belongs = defaultdict(set)
         for signal in made.chart.signals:

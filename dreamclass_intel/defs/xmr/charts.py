@@ -1,12 +1,13 @@
 """From a registered metric and its stored series to a chart. No Dagster here."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from dreamclass_intel.defs.metrics.registry import Metric
-from dreamclass_intel.xmr import Baseline, Chart, Signal, analyse
+from dreamclass_intel.xmr import Baseline, Chart, Limits, Signal, analyse
 
 RULES = {
     "outside_limits": ("outside_limits", "A point beyond a natural process limit."),
@@ -41,14 +42,19 @@ def period_judged_in(metric: Metric, partition: dt.date) -> dt.date:
 
 
 def chart_as_of(
-    metric: Metric, series: Sequence[dict[str, Any]], close: dt.date, off: Collection[str] = ()
+    metric: Metric,
+    series: Sequence[dict[str, Any]],
+    close: dt.date,
+    off: Collection[str] = (),
+    locked: Mapping[dt.date, Limits] | None = None,
 ) -> MetricChart:
     """The chart as it could be drawn at the start of `close`, over values as loaded now.
 
     `series`: rows of metric_series of this metric (period_start, value, n, is_complete …), any order; `off`: sources
     that are switched off. A period is mature `maturity_days` after its end. Judges the newest mature period; if its
     data are not all loaded, or its source is off, nothing is judged and `problem` says so. A point over fewer than
-    `min_n` observations is drawn, not judged.
+    `min_n` observations is drawn, not judged. `locked`: limits kept by the first period of their basis; they judge
+    where the chart would lock on that basis, whatever its values have become since.
     """
     mature = metric.period + dt.timedelta(days=metric.maturity_days)
     rows = sorted((r for r in series if r["period_start"] + mature <= close), key=lambda r: r["period_start"])
@@ -73,15 +79,26 @@ def chart_as_of(
     if problem is None and start and periods[-1] < start:
         problem = f"run-up before the baseline, which starts {start}"
     run_up = {i for i, p in enumerate(periods) if start and p < start}
-    chart = analyse(
+    draw = partial(
+        analyse,
         [r["value"] for r in rows],
         labels=[label(metric, p) for p in periods],
-        baseline=Baseline(count=metric.baseline.count),
         incomplete=sorted(open_points | run_up | small),
         bounds=metric.bounds,
     )
+    chart = draw(baseline=Baseline(count=metric.baseline.count))
+    kept = [_kept(segment.limits, periods, locked or {}) for segment in chart.segments]
+    if any(kept):
+        chart = draw(baseline=[limits or Baseline(count=metric.baseline.count) for limits in kept])
     judged = -1 if problem else len(rows) - 1
     return MetricChart(metric, periods, tuple(rows), chart, judged, problem)
+
+
+def _kept(limits: Limits | None, periods: Sequence[dt.date], locked: Mapping[dt.date, Limits]) -> Limits | None:
+    """The kept limits that take the place of locked ones on the same basis."""
+    if limits is None or limits.status != "locked" or periods[limits.base[0]] not in locked:
+        return None
+    return replace(locked[periods[limits.base[0]]], base=limits.base)
 
 
 def label(metric: Metric, period: dt.date) -> str:

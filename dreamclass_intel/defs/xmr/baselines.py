@@ -1,0 +1,86 @@
+"""Locked limits as they are kept: read before charts are drawn, written once when a chart locks, never changed.
+
+Values are loaded again (a model scores anew, a vendor corrects); a limit that moved with them would rewrite the past.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dreamclass_intel.defs.metrics.registry import Metric
+from dreamclass_intel.defs.xmr.charts import MetricChart
+from dreamclass_intel.defs.xmr.tables import BASELINES
+from dreamclass_intel.records import extract
+from dreamclass_intel.warehouse.protocol import Warehouse
+from dreamclass_intel.xmr import Limits
+
+Locked = Mapping[dt.date, Limits]  # by the first period of the basis
+
+
+def policy(metric: Metric) -> str:
+    """What the limits of a metric rest on; other words are other limits."""
+    start = f" from {metric.baseline.start}" if metric.baseline.start else ""
+    return f"first {metric.baseline.count} periods{start}, mean, Wheeler's constants"
+
+
+def load(warehouse: Warehouse, chosen: Iterable[Metric]) -> dict[str, Locked]:
+    """The kept limits of the metrics under their present policies."""
+    by_id = {m.id: m for m in chosen}
+    warehouse.ensure([BASELINES])
+    rows = warehouse.read(
+        f"SELECT * FROM {warehouse.name(BASELINES.address)} WHERE {warehouse.within('metric_id')}", [list(by_id)]
+    ).to_pylist()
+    found: dict[str, dict[dt.date, Limits]] = defaultdict(dict)
+    for row in rows:
+        if row["policy"] == policy(by_id[row["metric_id"]]):
+            found[row["metric_id"]][row["base_start"]] = _limits(row)
+    return dict(found)
+
+
+def keep(
+    warehouse: Warehouse, made: Iterable[MetricChart], known: Mapping[str, Locked], partition: dt.date, run_id: str
+) -> int:
+    """Write down limits that these charts have locked and that are not `known` yet. Returns how many."""
+    rows = [
+        row
+        for chart in made
+        for row in _rows(chart, partition)
+        if row["base_start"] not in known.get(chart.metric.id, {})
+    ]
+    if rows:
+        warehouse.write(BASELINES, None, extract(BASELINES, rows, partition.isoformat()), run_id)
+    return len(rows)
+
+
+def _rows(made: MetricChart, partition: dt.date) -> Iterable[dict[str, Any]]:
+    for segment in made.chart.segments:
+        limits = segment.limits
+        if limits is None or limits.status != "locked":
+            continue
+        first, stop = limits.base
+        yield {
+            "metric_id": made.metric.id,
+            "base_start": made.periods[first],
+            "policy": policy(made.metric),
+            "base_end": made.periods[stop - 1],
+            "locked_in": partition,
+            **{name: getattr(limits, name) for name in ("center", "mr_bar", "unpl", "lnpl", "url", "limits_id")},
+            "baseline_n": limits.n,
+            "ranges_n": limits.ranges,
+        }
+
+
+def _limits(row: Mapping[str, Any]) -> Limits:
+    return Limits(
+        center=row["center"],
+        mr_bar=row["mr_bar"],
+        unpl=row["unpl"],
+        lnpl=row["lnpl"],
+        url=row["url"],
+        n=row["baseline_n"],
+        status="locked",
+        limits_id=row["limits_id"],
+        base=(0, 0),  # the chart knows where
+        ranges=row["ranges_n"],
+    )

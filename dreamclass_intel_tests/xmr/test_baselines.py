@@ -1,0 +1,77 @@
+"""Locked limits are kept: what is loaded again later moves no limit, and the past stays as it was judged."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from dreamclass_intel.defs.metrics.registry import Metric, metrics
+from dreamclass_intel.defs.xmr import baselines
+from dreamclass_intel.defs.xmr.charts import MetricChart, chart_as_of
+from dreamclass_intel.defs.xmr.tables import BASELINES
+from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
+
+WEEK = dt.timedelta(days=7)
+FIRST = dt.date(2024, 1, 1)
+(SESSIONS,) = [m for m in metrics() if m.id == "sessions"]
+COUNT = SESSIONS.baseline.count
+START = SESSIONS.baseline.start or FIRST
+
+
+def series(scale: float = 1.0, weeks: int = 40) -> list[dict[str, Any]]:
+    return [
+        {"period_start": START + i * WEEK, "value": scale * (100.0 + i % 5), "n": 100, "is_complete": True}
+        for i in range(weeks)
+    ]
+
+
+def chart(weeks: int, store: DuckDBWarehouse, scale: float = 1.0, metric: Metric = SESSIONS) -> MetricChart:
+    known = baselines.load(store, [metric])
+    close = START + weeks * WEEK + dt.timedelta(days=metric.maturity_days)
+    made = chart_as_of(metric, series(scale), close, locked=known.get(metric.id))
+    baselines.keep(store, [made], known, START + (weeks - 1) * WEEK, "run")
+    return made
+
+
+@pytest.fixture
+def store(tmp_path):
+    return DuckDBWarehouse(tmp_path / "w.duckdb")
+
+
+def kept(store: DuckDBWarehouse) -> list[dict[str, Any]]:
+    store.ensure([BASELINES])
+    return store.read("SELECT * FROM xmr.baselines").to_pylist()
+
+
+def test_limits_are_kept_once_they_lock(store):
+    chart(COUNT - 1, store)
+    assert kept(store) == []
+    limits = chart(COUNT, store).chart.limits
+    (row,) = kept(store)
+    assert (row["base_start"], row["base_end"]) == (START, START + (COUNT - 1) * WEEK)
+    assert (row["center"], row["unpl"], row["limits_id"]) == (limits.center, limits.unpl, limits.limits_id)
+    chart(COUNT + 5, store)
+    assert kept(store) == [row]
+
+
+def test_values_that_are_loaded_again_move_no_kept_limit(store):
+    before = chart(COUNT + 1, store).chart.limits
+    made = chart(COUNT + 2, store, scale=3.0)
+    assert made.chart.limits == before
+    assert {s.rule for s in made.news} >= {"outside_limits"}
+    assert chart(COUNT + 2, DuckDBWarehouse(store.path.with_name("new.duckdb")), scale=3.0).chart.limits != before
+
+
+def test_a_chart_as_of_an_earlier_close_knows_nothing_of_them(store):
+    chart(COUNT + 1, store)
+    earlier = chart(COUNT - 4, store, scale=3.0).chart.limits
+    assert earlier.status == "computed"
+    assert earlier.center > 200
+
+
+def test_another_policy_is_another_baseline(store):
+    chart(COUNT, store)
+    other = SESSIONS.model_copy(update={"baseline": SESSIONS.baseline.model_copy(update={"count": COUNT - 2})})
+    made = chart(COUNT, store, metric=other)
+    assert made.chart.limits.n == COUNT - 2
+    assert len({row["policy"] for row in kept(store)}) == len(kept(store)) == 2
