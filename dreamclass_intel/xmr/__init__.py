@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
-    from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
+    from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal
     from dreamclass_intel.xmr.svg import render_svg
     from dreamclass_intel.xmr.words import phrase
 
@@ -30,7 +30,6 @@ __all__ = [
     "Series",
     "SeriesError",
     "Signal",
-    "Stretch",
     "analyse",
     "compute_limits",
     "phrase",
@@ -42,7 +41,7 @@ _HOMES = {
     "chart": ("Chart", "Segment", "analyse"),
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
     "reading": ("Series", "SeriesError", "read_series"),
-    "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),
+    "rules": ("PRECEDENCE", "PRESETS", "Signal"),
     "svg": ("render_svg",),
     "words": ("phrase",),
 }

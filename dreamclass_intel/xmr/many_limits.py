@@ -1,0 +1,192 @@
+"""Natural process limits of many series at once, as arrays with an entry for each series.
+
+The definitions are those of limits.py (`limits_for` and `compute_limits`, without screening), which a property
+test holds it to. Not here: judging (many.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from dreamclass_intel.xmr.limits import SIGMA_DIVISOR, Baseline, FloatArray, IntArray, Limits, Method
+from dreamclass_intel.xmr.panel import BoolArray
+
+STATUSES = ("none", "trial", "computed", "locked")
+NONE, TRIAL, COMPUTED, LOCKED = range(4)
+Array = TypeVar("Array", bound=npt.NDArray[np.generic])
+
+
+class ManyLimits(NamedTuple):
+    """Limits of N series: arrays of shape [N], figures NaN where a series has none.
+
+    `n` is the number of baseline points, `ranges` that of their moving ranges, `status` an index of `STATUSES`.
+    """
+
+    center: FloatArray
+    mr_bar: FloatArray
+    unpl: FloatArray
+    lnpl: FloatArray
+    url: FloatArray
+    n: IntArray
+    ranges: IntArray
+    status: npt.NDArray[np.int8]
+
+    def of(self, series: slice | IntArray | BoolArray) -> ManyLimits:
+        """The limits of some of the series."""
+        return ManyLimits(*(array[series] for array in self))
+
+    def sigma(self, spread: str) -> FloatArray:
+        """One sigma of routine variation, shape [N]."""
+        return self.mr_bar / SIGMA_DIVISOR[spread]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Which points of each series make its limits: those in the half-open range of windows `start`..`stop`, or
+    the first `count`, or all; each a figure or an array of shape [N]. `given` are limits stated from outside.
+    """
+
+    policy: Baseline
+    count: IntArray | int | None = None
+    start: IntArray | int | None = None
+    stop: IntArray | int | None = None
+    given: ManyLimits | None = None
+
+    @classmethod
+    def of(cls, baseline: object, series: int) -> Basis:
+        """From what a caller may say (see `chart_many`); raises ValueError where it makes no sense."""
+        if baseline is None:
+            return cls(Baseline())
+        if isinstance(baseline, Baseline) and baseline.limits is None:
+            if baseline.start is not None:
+                return cls(baseline, start=baseline.start, stop=baseline.stop)
+            return cls(baseline, count=baseline.count)
+        if isinstance(baseline, Baseline):
+            baseline = baseline.limits
+        if isinstance(baseline, Limits):
+            if baseline.lines is not None:
+                raise ValueError("baseline: limits that differ from window to window hold for one series only")
+            figures = (np.full(series, float(getattr(baseline, name))) for name in ManyLimits._fields[:5])
+            numbers = (np.full(series, number) for number in (baseline.n, baseline.ranges))
+            return cls(Baseline(), given=ManyLimits(*figures, *numbers, np.full(series, LOCKED, np.int8)))
+        if isinstance(baseline, ManyLimits):
+            if baseline.center.shape != (series,):
+                raise ValueError(f"baseline: limits of {baseline.center.size} series for {series}")
+            status = np.where(baseline.status == NONE, NONE, LOCKED).astype(np.int8)
+            return cls(Baseline(), given=baseline._replace(status=status))
+        array = np.asarray(baseline)
+        if array.dtype.kind not in "iu":
+            raise ValueError(f"baseline must be counts, ranges, a Baseline or limits, not {baseline!r:.60}")
+        if array.shape in ((), (series,)):
+            if (array < Baseline().minimum).any():
+                raise ValueError(f"baseline: counts must be at least {Baseline().minimum}, not {array.min()}")
+            return cls(Baseline(), count=array.astype(np.int64))
+        if array.shape != (series, 2):
+            raise ValueError(f"baseline: counts have shape ({series},), ranges ({series}, 2), not {array.shape}")
+        start, stop = array.astype(np.int64).T
+        if (wrong := np.flatnonzero((start < 0) | (stop <= start))).size:
+            raise ValueError(f"baseline[{wrong[0]}]: a range needs 0 <= start < stop, not {array[wrong[0]].tolist()}")
+        return cls(Baseline(), start=start, stop=stop)
+
+    def some(self, series: slice | IntArray) -> Basis:
+        """The basis of some of the series."""
+
+        def part(array: IntArray | int | None) -> IntArray | int | None:
+            return array[series] if isinstance(array, np.ndarray) and array.ndim else array
+
+        given = None if self.given is None else self.given.of(series)
+        return Basis(self.policy, part(self.count), part(self.start), part(self.stop), given)
+
+    def for_one(self, series: int) -> Baseline | None:
+        """The policy of one series, as `analyse` takes it."""
+        one = self.some(np.array([series]))
+        policy = self.policy
+        if one.given is not None:
+            figures = {name: float(getattr(one.given, name)[0]) for name in ManyLimits._fields[:5]}
+            return Baseline(limits=Limits.given(**figures, n=int(one.given.n[0])))
+        if one.start is not None and one.stop is not None:
+            return Baseline(policy.count, policy.minimum, policy.trial_below, int(np.max(one.start)), int(np.max(one.stop)))
+        if one.count is not None:
+            return Baseline(int(np.max(one.count)), policy.minimum, policy.trial_below)
+        return None
+
+
+def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool) -> ManyLimits:
+    """The limits of the series of `x` (shape [T, N], time down the rows, NaN where not judged). Raises ValueError
+    where they overflow.
+    """
+    if basis.given is not None:
+        return basis.given
+    rows, series = x.shape
+    uniform = all(np.ndim(edge) == 0 for edge in (basis.count, basis.start, basis.stop) if edge is not None)
+    if gaps or not uniform:
+        inside = _inside(x, basis)
+        n = np.count_nonzero(inside, axis=0)
+        both = inside[1:] & inside[:-1]
+        center, _ = _average(x, inside, method.center)
+    else:
+        first, last = 0 if basis.start is None else int(basis.start), rows
+        if basis.stop is not None or basis.count is not None:
+            last = min(rows, int(basis.stop if basis.stop is not None else basis.count))  # type: ignore[arg-type]
+        x = x[min(first, last) : last]
+        n = np.full(series, len(x))
+        both = None
+        center, _ = _average(x, None, method.center)
+    steps = x[1:] - x[:-1]
+    mr_bar, ranges = _average(np.abs(steps, out=steps), both, method.spread)
+    half = method.factors.npl * mr_bar
+    status = np.where(n < basis.policy.trial_below, TRIAL, COMPUTED)
+    if basis.stop is not None:
+        status = np.where(rows >= basis.stop, LOCKED, status)
+    elif basis.count is not None:
+        status = np.where(n >= basis.count, LOCKED, status)
+    none = (n < basis.policy.minimum) | (ranges == 0)
+    limits = ManyLimits(
+        center, mr_bar, center + half, center - half, method.factors.url * mr_bar, n, ranges, status.astype(np.int8)
+    )
+    for figures in limits[:5]:
+        figures[none] = np.nan
+    limits.status[none] = NONE
+    wrong = ~none & ~(np.isfinite(limits.unpl) & np.isfinite(limits.lnpl) & np.isfinite(limits.url))
+    if wrong.any():
+        raise ValueError(f"x[{np.argmax(wrong)}]: the limits are not finite: the values are too large to compute with")
+    return limits
+
+
+def _inside(x: FloatArray, basis: Basis) -> BoolArray:
+    """Which points belong to the basis of their series, shape [T, N]."""
+    inside = x == x
+    if basis.start is not None and basis.stop is not None:
+        row = np.arange(len(x))[:, None]
+        inside &= (row >= basis.start) & (row < basis.stop)
+    elif basis.count is not None:
+        rank = np.zeros(x.shape[1], dtype=np.int64)
+        for row in inside:  # a row at a time: numpy's cumsum down the columns is several times as slow
+            rank += row
+            row &= rank <= basis.count
+    return inside
+
+
+def _average(x: FloatArray, inside: BoolArray | None, kind: str) -> tuple[FloatArray, IntArray]:
+    """Mean or median down the rows, shape [N], of the points `inside` (None: all), and how many they are."""
+    if inside is None:
+        n = np.full(x.shape[1], len(x))
+    else:
+        n = np.count_nonzero(inside, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        if kind == "median":
+            ordered = np.sort(x if inside is None else np.where(inside, x, np.nan), axis=0)
+            if not len(ordered):
+                return np.full(x.shape[1], np.nan), n
+            middle = [np.take_along_axis(ordered, (k.clip(0))[None], axis=0)[0] for k in ((n - 1) // 2, n // 2)]
+            return (middle[0] + middle[1]) / 2, n
+        mean = np.add.reduce(x if inside is None else np.where(inside, x, 0), axis=0) / n
+        # A second pass takes back the first one's round-off: a value on the centre line must be found there.
+        rest = x - mean
+        if inside is not None:
+            np.copyto(rest, 0, where=~inside)
+        return mean + np.add.reduce(rest, axis=0) / n, n

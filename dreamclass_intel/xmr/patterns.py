@@ -1,0 +1,244 @@
+"""What a rule looks for: `Window`, so many of so many points in a row, and `Anhoej`, a verdict on a whole series.
+
+A rule is a name and a `find` that turns a panel into hits. It knows nothing of charts, dates or limits' origin.
+Not here: which rules make a preset (rules.py), events and their strength (events.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from dreamclass_intel.xmr.limits import IntArray
+from dreamclass_intel.xmr.panel import BoolArray, Panel, any_of, at_least, covered, in_a_row
+
+ABOVE, BELOW, BOTH = 0, 1, 2  # codes of a side
+SIDES = ("above", "below", "both")
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What a rule found in a panel of shape [T, N].
+
+    The first five have an entry for each event: code of the side, number of the series, and the rows of its
+    start, its end and its first completion. `windows` (shape [S, T - of + 1, N], a plane for each side or one for
+    both) marks the first points of all windows of `of` rows that hold the pattern, `lead` as in `Window`. `marks`
+    (shape [S, T, N]) are the points that count; None: all of an event.
+    """
+
+    side: IntArray
+    series: IntArray
+    start: IntArray
+    end: IntArray
+    known: IntArray
+    windows: BoolArray
+    of: int = 1
+    lead: int = 0
+    marks: BoolArray | None = None
+
+    @cached_property
+    def members(self) -> BoolArray:
+        """The points a chart marks, shape [S, T, N]."""
+        members = covered(self.windows, self.of)
+        for _ in range(self.lead):
+            members[:, :-1] |= members[:, 1:].copy()
+        return members if self.marks is None else members & self.marks
+
+    @cached_property
+    def completed(self) -> BoolArray:
+        """The points that complete a window, shape [S, T, N]."""
+        planes, rows, series = self.windows.shape
+        completed = np.zeros((planes, rows + self.of - 1, series), dtype=np.bool_)
+        completed[:, self.of - 1 :] = self.windows
+        return completed
+
+
+class Rule(Protocol):
+    """A rule. `reach` is how many rows back a new row can complete a pattern; None: any number, so that the rule
+    needs the whole history.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def reach(self) -> int | None: ...
+    def find(self, panel: Panel) -> Hits | None:
+        """What the panel holds of this pattern; None: nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """`need` of `of` points in a row that `marks` picks; windows that overlap or adjoin are one event.
+
+    `marks` gives [2, T, N] (a plane for each side) or [1, T, N]. `also` narrows the windows (shape
+    [S, T - of + 1, N], at their first points). `lead` is how many points before its first mark belong to a
+    pattern: one for a trend, whose marks are the steps. `each`: every point is an event of its own.
+    """
+
+    name: str
+    marks: Callable[[Panel], BoolArray]
+    need: int = 1
+    of: int = 1
+    lead: int = 0
+    also: Callable[[Panel], BoolArray] | None = None
+    each: bool = False
+
+    @property
+    def reach(self) -> int:
+        """The points a pattern spans."""
+        return self.of + self.lead
+
+    def windows(self, panel: Panel, marks: BoolArray) -> BoolArray:
+        """Which windows of `of` rows hold the pattern, shape [S, T - of + 1, N], at their first rows."""
+        if self.need == self.of:
+            full = in_a_row(marks, self.of)
+        else:
+            full = at_least(marks, self.need, self.of)
+            if panel.gaps:  # a window with a hole is no window
+                full &= in_a_row(panel.judged, self.of)
+        return full if self.also is None else full & self.also(panel)
+
+    def find(self, panel: Panel) -> Hits | None:
+        """What the panel holds of this pattern; None: nothing."""
+        if panel.x.shape[0] < self.of:
+            return None
+        marks = self.marks(panel)
+        windows = self.windows(panel, marks)
+        side, series, row = _places(windows)
+        if not row.size:
+            return None
+        if self.each:
+            return Hits(side, series, row, row, row, windows)
+        # A window joins the one before it in the same series if no point lies between them. A gap cannot lie there.
+        apart = np.ones(row.size + 1, dtype=np.bool_)
+        apart[1:-1] = (row[1:] - row[:-1] > self.of) | (series[1:] != series[:-1]) | (side[1:] != side[:-1])
+        first, last = np.flatnonzero(apart[:-1]), np.flatnonzero(apart[1:])
+        start = row[first]
+        return Hits(
+            side[first],
+            series[first],
+            start - self.lead,
+            row[last] + (self.of - 1),
+            start + (self.of - 1),
+            windows,
+            self.of,
+            self.lead,
+            None if self.need == self.of else marks,
+        )
+
+
+def _places(flags: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Side code, series and row of every True, ordered by side, then series, then row."""
+    planes, rows, series = flags.shape
+    found = np.flatnonzero(flags)
+    if series > 1:  # from (side, row, series) to (side, series, row)
+        found, column = np.divmod(found, series)
+        plane, row = np.divmod(found, rows)
+        plane, row = np.divmod(np.sort((plane * series + column) * rows + row), rows)
+        plane, column = np.divmod(plane, series)
+    else:
+        plane, row = np.divmod(found, rows)
+        column = np.zeros_like(row)
+    return plane if planes == 2 else np.full_like(plane, BOTH), column, row
+
+
+def near_limit(panel: Panel) -> BoolArray:
+    """Between two thirds of the way and the limit; a point beyond the limit is not near it."""
+    return panel.beyond(2 / 3) & ~panel.beyond(1)
+
+
+def alternating(panel: Panel) -> BoolArray:
+    """Where the direction turns: up into the point after down into the one before, or the reverse."""
+    up, down = panel.steps
+    marks = np.zeros((1, *panel.x.shape), dtype=np.bool_)
+    marks[0, 1:] = (up[1:] & down[:-1]) | (down[1:] & up[:-1])
+    return marks
+
+
+def either_side(panel: Panel) -> BoolArray:
+    """More than one sigma from the centre, whatever the side."""
+    above, below = panel.beyond(1 / 3)
+    return (above | below)[None]
+
+
+def both_sides(panel: Panel) -> BoolArray:
+    """Windows of eight with a point beyond one sigma on either side."""
+    above, below = any_of(panel.beyond(1 / 3), 8)
+    return (above & below)[None]
+
+
+def one_side(panel: Panel) -> BoolArray:
+    """Windows of three on one side of the centre."""
+    return in_a_row(panel.beyond(0), 3)
+
+
+@dataclass(frozen=True)
+class Anhoej:
+    """Anhøj and Olesen's rules for runs (PLoS ONE 2014, 9(11): e113825), as one verdict on the series as it stands.
+
+    Points on the centre line and missing windows are left out. Of the n' others: the longest run is longer
+    than round(log2 n') + 3, or the centre is crossed less often than the 5 % quantile of the binomial
+    distribution (n' - 1, 1/2). Known since the window from which on the verdict has held without a break. The
+    members are the longest run where it is too long (its side is the signal's), else all n' points.
+    """
+
+    name: str = "anhoej"
+    reach: None = None
+
+    def find(self, panel: Panel) -> Hits | None:
+        """The verdict on each series; None: none of them signals."""
+        above, below = panel.beyond(0)
+        rows, series = panel.x.shape
+        if not rows:
+            return None
+        useful = above | below
+        row = np.arange(rows)[:, None]
+        last = np.maximum.accumulate(np.where(useful, row, -1), axis=0)
+        before = np.vstack([np.full((1, series), -1), last[:-1]])
+        begins = useful & ((before < 0) | (above != np.take_along_axis(above, before.clip(0), axis=0)))
+        count = np.cumsum(useful, axis=0)
+        run = np.cumsum(begins, axis=0)  # number of the run, from 1
+        length = count - np.maximum.accumulate(np.where(begins, count - 1, 0), axis=0)
+        longest = np.maximum.accumulate(length, axis=0)
+        with np.errstate(divide="ignore"):
+            too_long = longest > np.rint(np.log2(count)) + 3
+        few = np.maximum(run - 1, 0) < crossings_needed(rows)[count]
+        verdict = (count > 0) & (too_long | few)
+        found = np.flatnonzero(verdict[-1])
+        if not found.size:
+            return None
+        held = np.argmin(verdict[::-1, found], axis=0)  # rows since the verdict turned; 0 where it always held
+        known = np.where(verdict[:, found].all(axis=0), 0, rows - held)
+        run_at = np.argmax(length, axis=0)  # the first of the longest
+        longest_run = (run == np.take_along_axis(run, run_at[None], axis=0)) & useful
+        members = np.where(too_long[-1], longest_run, useful) & verdict[-1]
+        side = np.where(too_long[-1], np.where(above[run_at, np.arange(series)], ABOVE, BELOW), BOTH)
+        start = np.argmax(useful, axis=0)
+        return Hits(side[found], found, start[found], last[-1, found], known, members[None], marks=members[None])
+
+
+_CROSSINGS: list[int] = [0, 0]  # for n' = 0 and 1
+_RECURRENCE: list[tuple[int, float, float]] = [(0, 1.0, 1.0)]  # k, P(X <= k), P(X = k) for the last of them
+
+
+def crossings_needed(n: int) -> IntArray:
+    """The least number of crossings that is no signal, for 0..n useful points: shape [n + 1]; the 5 % quantile of
+    the binomial distribution (n' - 1, 1/2).
+    """
+    k, below, here = _RECURRENCE[0]
+    while len(_CROSSINGS) <= n:
+        trials = len(_CROSSINGS) - 1  # one more trial than the last entry had
+        below -= here / 2
+        here *= trials / (trials - k) / 2
+        while below < 0.05:
+            k += 1
+            here *= (trials - k + 1) / k
+            below += here
+        _CROSSINGS.append(k)
+    _RECURRENCE[0] = (k, below, here)
+    return np.array(_CROSSINGS[: n + 1], dtype=np.int64)
