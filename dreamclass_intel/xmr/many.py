@@ -8,16 +8,17 @@ whole chart of one series. A new window comes in by `append` (many_append.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dreamclass_intel.xmr import events
 from dreamclass_intel.xmr.chart import Bounds, Chart, analyse
-from dreamclass_intel.xmr.events import Events
+from dreamclass_intel.xmr.events import EVENT, Events
 from dreamclass_intel.xmr.limits import Baseline, FloatArray, IntArray, Limits, Method
 from dreamclass_intel.xmr.many_limits import Basis, ManyLimits, limits_of
 from dreamclass_intel.xmr.panel import BoolArray, Line, Panel
+from dreamclass_intel.xmr.patterns import SIDES
 from dreamclass_intel.xmr.rules import rules_of
 
 _BLOCK = 1 << 18  # points judged at a time: what they need stays in the processor's cache
@@ -40,6 +41,10 @@ class ManyCharts:
     method: Method
     basis: Basis
     bounds: Bounds = (None, None)
+
+    _room: tuple[FloatArray, BoolArray] | None = None  # where `seen` and `marks` grow
+    _table: Events | None = None  # where `events` grows
+    _latest: IntArray | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -70,6 +75,39 @@ class ManyCharts:
             axis=1,
         )
 
+    def grow(self, column: FloatArray) -> None:
+        """Make room for one more window and put its values there, unjudged; like a list's, the room doubles."""
+        rows = len(self.seen)
+        if self._room is None or len(self._room[0]) == rows:
+            values = np.empty((2 * rows + 8, column.size))
+            marks = np.zeros((len(self.marks), 2 * rows + 8, column.size), np.bool_)
+            values[:rows], marks[:, :rows] = self.seen, self.marks
+            self._room = values, marks
+        self._room[0][rows] = column
+        self.seen, self.marks = self._room[0][: rows + 1], self._room[1][:, : rows + 1]
+
+    def latest_events(self) -> IntArray:
+        """The number of the newest event of each rule, side and series, shape [rules, 3, N]; -1 for none."""
+        if self._latest is None:
+            self._latest = np.full((len(self.rules), len(SIDES), self.seen.shape[1]), -1)
+            table = self.events
+            self._latest[table["rule"], table["side"], table["series"]] = np.arange(table.size)
+        return self._latest
+
+    def add_events(self, new: Events) -> None:
+        """Put new events, known by the newest window, behind the others."""
+        latest, count, total = self.latest_events(), self.events.size, self.events.size + new.size
+        if self._table is None or self._table.size < total:
+            self._table = np.empty(2 * total, EVENT)
+            self._table[:count] = self.events
+        self._table[count:total] = new
+        self.events = self._table[:total]
+        latest[new["rule"], new["side"], new["series"]] = np.arange(count, total)
+
+    def replace_events(self, table: Events) -> None:
+        """Put other events in the place of all."""
+        self.events, self._table, self._latest = table, None, None
+
     def chart(self, series: int) -> Chart:
         """The whole chart of one series: signals with members and limits id, notes, words, drawing."""
         return analyse(
@@ -78,7 +116,7 @@ class ManyCharts:
             constants=self.method.constants,
             center=self.method.center,
             spread=self.method.spread,
-            baseline=self.basis.for_one(series),
+            baseline=self.basis.for_one(series, self.method.spread),
             bounds=self.bounds,
         )
 
@@ -114,6 +152,8 @@ def chart_many(
     method = Method(constants, center, spread)
     rules = rules_of(preset)
     basis = Basis.of(baseline, series)
+    if basis.policy.limits is not None:
+        method = replace(method, spread=basis.policy.limits.spread)  # for the sigma of its mR
     late = sorted({int(i) for i in incomplete})
     if late and late[0] < 0:
         raise ValueError(f"incomplete are indices from 0, not {late[0]}")
@@ -132,10 +172,7 @@ def chart_many(
         limits.append(limits_of(part, basis.some(block), method, gaps=gaps))
         found = events.find(panel_of(part, limits[-1], method, gaps), rules)
         for number, hits in enumerate(found.hits):
-            if hits is None:
-                marks[number, :, block] = False
-            else:
-                np.logical_or(hits.members[0], hits.members[-1], out=marks[number, :, block])
+            marks[number, :, block] = False if hits is None else hits.marked
         found.events["series"] += first
         tables.append(found.events)
     whole = limits[0] if len(limits) == 1 else ManyLimits(*(np.concatenate(arrays) for arrays in zip(*limits, strict=True)))

@@ -12,11 +12,11 @@ import numpy as np
 
 from dreamclass_intel.xmr import events
 from dreamclass_intel.xmr.events import EVENT, Events
-from dreamclass_intel.xmr.limits import FloatArray, IntArray
-from dreamclass_intel.xmr.many import ManyCharts, holes, mark, panel_of
-from dreamclass_intel.xmr.many_limits import LOCKED, NONE, limits_of
+from dreamclass_intel.xmr.limits import FloatArray
+from dreamclass_intel.xmr.many import ManyCharts, panel_of
+from dreamclass_intel.xmr.many_limits import LOCKED, ManyLimits, limits_of
 from dreamclass_intel.xmr.panel import BoolArray, in_sigma
-from dreamclass_intel.xmr.patterns import BOTH, Window
+from dreamclass_intel.xmr.patterns import BOTH
 from dreamclass_intel.xmr.rules import rules_of
 
 
@@ -31,25 +31,72 @@ def append(many: ManyCharts, column: FloatArray) -> Events:
     if (infinite := np.flatnonzero(np.isinf(column))).size:
         raise ValueError(f"column[{infinite[0]}] is infinite")
     rules = rules_of(many.preset)
-    whole_history = any(rule.reach is None for rule in rules)
-    moving = np.flatnonzero((many.limits.status != LOCKED) | whole_history)
-    if many.basis.given is not None and not whole_history:
-        moving = moving[:0]
-    grown = np.append(many.seen[:, moving], column[None, moving], axis=0)
-    limits = limits_of(grown, many.basis.some(moving), many.method, gaps=True) if moving.size else None
-    # From here on nothing can fail.
-    many.grow(column)
-    if len(rules) and moving.size < column.size:
+    moving = many.limits.status != LOCKED
+    if many.basis.given is not None:
+        moving[:] = False
+    if any(rule.reach is None for rule in rules):
+        moving[:] = True
+    grown = np.vstack([many.seen[:, moving], column[moving]])
+    limits = limits_of(grown, many.basis.some(moving), many.method, gaps=True)
+    many.grow(column)  # from here on nothing can fail
+    if not moving.all():
         _judge_tail(many, moving)
-    if limits is not None:
-        found = events.find(panel_of(grown, limits, many.method, True), rules)
-        for whole, part in zip(many.limits, limits, strict=True):
-            whole[moving] = part
-        for number, hits in enumerate(found.hits):
-            many.marks[number][:, moving] = mark(hits, grown.shape)
-        again = np.zeros(column.size, np.bool_)
-        again[moving] = True
-        found.events["series"] = moving[found.events["series"]]
-        many.replace_events(events.in_order(np.concatenate([many.events[~again[many.events["series"]]], found.events])))
-    table = many.events
-    return table[np.searchsorted(table["known_at"], len(many.seen) - 1) :]
+    if moving.any():
+        _judge_anew(many, moving, grown, limits)
+    return many.events[np.searchsorted(many.events["known_at"], len(many.seen) - 1) :]
+
+
+def _judge_anew(many: ManyCharts, moving: BoolArray, grown: FloatArray, limits: ManyLimits) -> None:
+    """Replace limits, marks and events of the series whose limits moved; `grown` is their values, shape [T, k]."""
+    whole = ManyLimits(*(array.copy() for array in many.limits))
+    for array, part in zip(whole, limits, strict=True):
+        array[moving] = part
+    many.limits = whole
+    found = events.find(panel_of(grown, limits, many.method, gaps=True), rules_of(many.preset))
+    for number, hits in enumerate(found.hits):
+        many.marks[number][:, moving] = False if hits is None else hits.marked
+    found.events["series"] = np.flatnonzero(moving)[found.events["series"]]
+    others = many.events[~moving[many.events["series"]]]
+    many.replace_events(events.in_order(np.concatenate([others, found.events])))
+
+
+def _judge_tail(many: ManyCharts, moving: BoolArray) -> None:
+    """Extend the events that the newest window goes on with, and add those that it starts, of locked series."""
+    newest = len(many.seen) - 1
+    rules = rules_of(many.preset)
+    first = max(0, newest + 1 - max(rule.reach or 0 for rule in rules))
+    panel = panel_of(many.seen[first:], many.limits, many.method, gaps=True)
+    latest = many.latest_events()
+    tables = []
+    for number, rule in enumerate(rules):
+        hits = rule.find(panel)
+        if hits is None:
+            continue
+        plane, series = np.nonzero(hits.windows[:, -1] & ~moving)
+        side = plane if len(hits.windows) == 2 else np.full_like(plane, BOTH)
+        before = latest[number, side, series]
+        ends = many.events["end"][before] if many.events.size else before
+        goes_on = (before >= 0) & (ends >= newest - hits.of) & (hits.of > 1)
+        # The rows of the window that completes now, shape [span, k]; those after `ends` are new to its event.
+        start = newest + 1 - hits.of - hits.lead
+        rows = np.arange(start, newest + 1)[:, None]
+        counts = np.ones((len(rows), series.size), np.bool_)
+        if hits.marks is not None:
+            counts = hits.marks[plane, rows - first, series]
+        many.marks[number][rows, series] |= counts
+        counts = counts & ((rows > ends) | ~goes_on)
+        away = panel.away((rows - first) * many.seen.shape[1] + series, np.broadcast_to(series, counts.shape))
+        sums = in_sigma(np.where(counts, away, 0).sum(axis=0), many.limits.sigma(many.method.spread)[series])
+        members = counts.sum(axis=0)
+        longer, old = before[goes_on], many.events["members"][before[goes_on]]
+        sums[goes_on] += many.events["strength"][longer] * old
+        members[goes_on] += old
+        many.events["end"][longer] = newest
+        many.events["members"][longer] = members[goes_on]
+        many.events["strength"][longer] = sums[goes_on] / members[goes_on]
+        table = np.empty(np.count_nonzero(~goes_on), EVENT)
+        table["rule"], table["series"], table["side"] = number, series[~goes_on], side[~goes_on]
+        table["start"], table["end"], table["known_at"] = start, newest, newest
+        table["members"], table["strength"] = members[~goes_on], sums[~goes_on] / members[~goes_on]
+        tables.append(table)
+    many.add_events(events.in_order(np.concatenate([np.empty(0, EVENT), *tables])))

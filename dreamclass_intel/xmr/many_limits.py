@@ -6,7 +6,8 @@ test holds it to. Not here: judging (many.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -68,11 +69,12 @@ class Basis:
         if isinstance(baseline, Baseline):
             baseline = baseline.limits
         if isinstance(baseline, Limits):
+            policy = Baseline(limits=baseline)
             if baseline.lines is not None:
                 raise ValueError("baseline: limits that differ from window to window hold for one series only")
             figures = (np.full(series, float(getattr(baseline, name))) for name in ManyLimits._fields[:5])
             numbers = (np.full(series, number) for number in (baseline.n, baseline.ranges))
-            return cls(Baseline(), given=ManyLimits(*figures, *numbers, np.full(series, LOCKED, np.int8)))
+            return cls(policy, given=ManyLimits(*figures, *numbers, np.full(series, LOCKED, np.int8)))
         if isinstance(baseline, ManyLimits):
             if baseline.center.shape != (series,):
                 raise ValueError(f"baseline: limits of {baseline.center.size} series for {series}")
@@ -92,7 +94,7 @@ class Basis:
             raise ValueError(f"baseline[{wrong[0]}]: a range needs 0 <= start < stop, not {array[wrong[0]].tolist()}")
         return cls(Baseline(), start=start, stop=stop)
 
-    def some(self, series: slice | IntArray) -> Basis:
+    def some(self, series: slice | IntArray | BoolArray) -> Basis:
         """The basis of some of the series."""
 
         def part(array: IntArray | int | None) -> IntArray | int | None:
@@ -101,13 +103,18 @@ class Basis:
         given = None if self.given is None else self.given.of(series)
         return Basis(self.policy, part(self.count), part(self.start), part(self.stop), given)
 
-    def for_one(self, series: int) -> Baseline | None:
-        """The policy of one series, as `analyse` takes it."""
+    def for_one(self, series: int, spread: str) -> Baseline | None:
+        """The policy of one series, as `analyse` takes it; `spread` is that of given limits."""
         one = self.some(np.array([series]))
         policy = self.policy
+        if policy.limits is not None:
+            return policy
         if one.given is not None:
             figures = {name: float(getattr(one.given, name)[0]) for name in ManyLimits._fields[:5]}
-            return Baseline(limits=Limits.given(**figures, n=int(one.given.n[0])))
+            if one.given.status[0] == NONE:
+                return Baseline(count=sys.maxsize, minimum=sys.maxsize)  # no limits, whatever comes
+            limits = Limits.given(**figures, n=int(one.given.n[0]))
+            return Baseline(limits=replace(limits, spread=spread))
         if one.start is not None and one.stop is not None:
             return Baseline(policy.count, policy.minimum, policy.trial_below, int(np.max(one.start)), int(np.max(one.stop)))
         if one.count is not None:

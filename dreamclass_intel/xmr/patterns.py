@@ -48,7 +48,12 @@ class Hits:
             members[:, :-1] |= members[:, 1:].copy()
         return members if self.marks is None else members & self.marks
 
-    @cached_property
+    @property
+    def marked(self) -> BoolArray:
+        """The points a chart marks, whatever the side: shape [T, N]."""
+        return self.members[0] if len(self.members) == 1 else self.members[0] | self.members[1]
+
+    @property
     def completed(self) -> BoolArray:
         """The points that complete a window, shape [S, T, N]."""
         planes, rows, series = self.windows.shape
@@ -77,7 +82,7 @@ class Window:
 
     `marks` gives [2, T, N] (a plane for each side) or [1, T, N]. `also` narrows the windows (shape
     [S, T - of + 1, N], at their first points). `lead` is how many points before its first mark belong to a
-    pattern: one for a trend, whose marks are the steps. `each`: every point is an event of its own.
+    pattern: one for a trend, whose marks are the steps. A pattern of one point is an event for each point.
     """
 
     name: str
@@ -86,7 +91,6 @@ class Window:
     of: int = 1
     lead: int = 0
     also: Callable[[Panel], BoolArray] | None = None
-    each: bool = False
 
     @property
     def reach(self) -> int:
@@ -112,7 +116,7 @@ class Window:
         side, series, row = _places(windows)
         if not row.size:
             return None
-        if self.each:
+        if self.of == 1:
             return Hits(side, series, row, row, row, windows)
         # A window joins the one before it in the same series if no point lies between them. A gap cannot lie there.
         apart = np.ones(row.size + 1, dtype=np.bool_)

@@ -94,7 +94,7 @@ def above(x: FloatArray, line: FloatArray | float, limits: Limits) -> BoolArray:
     return x > line + ROUND_OFF * np.maximum(largest, np.abs(line))
 
 
-OUTSIDE = Window("outside_limits", lambda panel: panel.beyond(1), each=True)
+OUTSIDE = Window("outside_limits", lambda panel: panel.beyond(1))
 
 
 def _run_of(length: int) -> Window:

@@ -1,0 +1,142 @@
+"""Many series at once: the same answer as `analyse` for each, and the same answer window by window."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamclass_intel.xmr import (
+    PRESETS,
+    SIDES,
+    STATUSES,
+    Baseline,
+    Limits,
+    ManyCharts,
+    Signal,
+    analyse,
+    append,
+    chart_many,
+)
+
+settings.register_profile("many", max_examples=60, deadline=None)
+settings.load_profile("many")
+GIVEN = Limits.given(lnpl=-3, unpl=3, center=0, mr_bar=1.128)
+
+
+@st.composite
+def panels(draw: st.DrawFn) -> np.ndarray:
+    """A few series of tenths (ties are common) with shifts, trends, waves, gaps: something for every rule."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    series, windows = draw(st.integers(1, 6)), draw(st.integers(0, 48))
+    x = rng.integers(-9, 10, (series, windows)).astype(float)
+    for row in x:
+        kind, at = rng.integers(6), rng.integers(0, windows + 1)
+        row[at:] += rng.integers(-12, 13)
+        if kind == 1:
+            row[:] = np.arange(windows) * rng.integers(-3, 4) + rng.integers(-1, 2, windows)
+        if kind == 2:
+            row[::2] *= -1
+        if kind == 3:
+            row[at:] = rng.integers(-1, 2, windows - at)
+        if kind == 4:
+            row[:] = np.where(rng.random(windows) < 0.5, -1, 1) * rng.integers(8, 14, windows)
+    x[rng.random(x.shape) < draw(st.sampled_from([0.0, 0.0, 0.04, 0.2]))] = np.nan
+    return x / 10
+
+
+def baselines(draw: st.DrawFn, x: np.ndarray) -> tuple[Any, list[Any]]:
+    """What `chart_many` is told, and what `analyse` is told for each series."""
+    series = len(x)
+    kind = draw(st.sampled_from(["all", "count", "counts", "ranges", "policy", "range", "limits"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    if kind == "count":
+        count = int(rng.integers(6, 30))
+        return count, [Baseline(count=count)] * series
+    if kind == "counts":
+        counts = rng.integers(6, 30, series)
+        return counts, [Baseline(count=int(c)) for c in counts]
+    if kind == "ranges":
+        start = rng.integers(0, 20, series)
+        ranges = np.stack([start, start + rng.integers(1, 30, series)], axis=1)
+        return ranges, [Baseline(start=int(a), stop=int(b)) for a, b in ranges]
+    if kind == "policy":
+        policy = Baseline(count=9, minimum=4, trial_below=7)
+        return policy, [policy] * series
+    if kind == "range":
+        policy = Baseline(start=3, stop=17)
+        return policy, [policy] * series
+    if kind == "limits":
+        return GIVEN, [GIVEN] * series
+    return None, [None] * series
+
+
+cases = st.composite(lambda draw: (x := draw(panels()), *baselines(draw, x)))()
+methods = st.fixed_dictionaries(
+    {
+        "preset": st.sampled_from(sorted(PRESETS)),
+        "center": st.sampled_from(["mean", "mean", "median"]),
+        "spread": st.sampled_from(["mean", "mean", "median"]),
+        "constants": st.sampled_from(["wheeler", "exact"]),
+    }
+)
+
+
+def signals_of(many: ManyCharts, series: int) -> list[tuple[object, ...]]:
+    """(rule, side, start, end, known_at, number of members) of one series, in the order of the table."""
+    return [
+        (many.rules[rule], SIDES[side], start, end, known_at, members)
+        for number, rule, side, start, end, known_at, members, _ in many.events.tolist()
+        if number == series
+    ]
+
+
+def keys(signals: tuple[Signal, ...]) -> list[tuple[object, ...]]:
+    return [(s.rule, s.side, s.start, s.end, s.known_at, len(s.members)) for s in signals]
+
+
+@given(cases, methods)
+def test_each_row_is_its_own_chart(case: tuple[np.ndarray, Any, list[Any]], method: dict[str, str]) -> None:
+    x, baseline, policies = case
+    many = chart_many(x, baseline=baseline, **method)
+    for i, (row, policy) in enumerate(zip(x, policies, strict=True)):
+        chart = analyse(row, baseline=policy, **method)
+        for name in ("center", "mr_bar", "unpl", "lnpl", "url"):
+            expected = np.nan if chart.limits is None else getattr(chart.limits, name)
+            assert getattr(many.limits, name)[i] == pytest.approx(expected, rel=1e-12, abs=1e-14, nan_ok=True), name
+        assert STATUSES[many.limits.status[i]] == ("none" if chart.limits is None else chart.limits.status)
+        if chart.limits is not None:
+            assert (many.limits.n[i], many.limits.ranges[i]) == (chart.limits.n, chart.limits.ranges)
+        assert signals_of(many, i) == keys(chart.signals)
+        strengths = many.events["strength"][many.events["series"] == i]
+        assert strengths == pytest.approx([s.strength for s in chart.signals], rel=1e-9)
+        for rule, flags in many.flags.items():
+            marked = {m for s in chart.signals if s.rule == rule for m in s.members}
+            assert set(np.flatnonzero(flags[i]).tolist()) == marked, rule
+        assert keys(many.chart(i).signals) == keys(chart.signals)
+
+
+@given(cases, methods, st.integers(0, 48))
+def test_window_by_window_is_the_same(
+    case: tuple[np.ndarray, Any, list[Any]], method: dict[str, str], start: int
+) -> None:
+    """For locked limits (carried on), for moving ones and for verdicts on whole series (judged anew)."""
+    x, baseline, _ = case
+    grown = chart_many(x[:, :start], baseline=baseline, **method)
+    for t in range(min(start, x.shape[1]), x.shape[1]):
+        news = append(grown, x[:, t])
+        whole = chart_many(x[:, : t + 1], baseline=baseline, **method)
+        same(grown, whole)
+        assert news.tolist() == grown.events[grown.events["known_at"] == t].tolist()
+
+
+def same(one: ManyCharts, other: ManyCharts) -> None:
+    for name, a, b in zip(one.limits._fields, one.limits, other.limits, strict=True):
+        has = other.limits.status > 0
+        assert a[has] == pytest.approx(b[has], rel=1e-12, abs=1e-14), name
+    assert (one.marks == other.marks).all()
+    for name in one.events.dtype.names or ():
+        assert one.events[name] == pytest.approx(other.events[name], rel=1e-9), name
+    assert np.array_equal(one.seen, other.seen, equal_nan=True)
