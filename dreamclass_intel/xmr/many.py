@@ -175,7 +175,9 @@ def chart_many(
             marks[number, :, block] = False if hits is None else hits.marked
         found.events["series"] += first
         tables.append(found.events)
-    whole = limits[0] if len(limits) == 1 else ManyLimits(*(np.concatenate(arrays) for arrays in zip(*limits, strict=True)))
+    whole = (
+        limits[0] if len(limits) == 1 else ManyLimits(*(np.concatenate(arrays) for arrays in zip(*limits, strict=True)))
+    )
     table = tables[0] if len(tables) == 1 else events.in_order(np.concatenate(tables))
     return ManyCharts(seen, whole, marks, table, preset, method, basis, bounds)
 

@@ -116,7 +116,9 @@ class Basis:
             limits = Limits.given(**figures, n=int(one.given.n[0]))
             return Baseline(limits=replace(limits, spread=spread))
         if one.start is not None and one.stop is not None:
-            return Baseline(policy.count, policy.minimum, policy.trial_below, int(np.max(one.start)), int(np.max(one.stop)))
+            return Baseline(
+                policy.count, policy.minimum, policy.trial_below, int(np.max(one.start)), int(np.max(one.stop))
+            )
         if one.count is not None:
             return Baseline(int(np.max(one.count)), policy.minimum, policy.trial_below)
         return None
