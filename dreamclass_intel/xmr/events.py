@@ -45,6 +45,8 @@ def find(panel: Panel, rules: Sequence[Rule]) -> Found:
     """All events of a panel."""
     hits = tuple(rule.find(panel) for rule in rules)
     found = [(number, hit) for number, hit in enumerate(hits) if hit is not None]
+    if not found:
+        return Found(hits, np.empty(0, EVENT))
     events = np.empty(sum(hit.start.size for _, hit in found), EVENT)
     stop = 0
     for number, hit in found:
@@ -78,15 +80,15 @@ def _strength(panel: Panel, hits: Hits) -> tuple[IntArray, FloatArray]:
         mean = panel.away(first, hits.series)
     else:
         # The places of all points from start to end of every event, one after the other.
-        starts = np.cumsum(counts) - counts
+        starts = counts.cumsum() - counts
         places = np.arange(total)
         if series > 1:
             places *= series
-        places += np.repeat(first - starts * series, counts)
-        sums = panel.away(places, np.repeat(hits.series, counts))
+        places += (first - starts * series).repeat(counts)
+        sums = panel.away(places, hits.series.repeat(counts))
         if hits.marks is not None:
             if len(hits.marks) > 1:
-                marked = hits.marks.take(places + np.repeat(hits.side * (rows * series), counts))
+                marked = hits.marks.take(places + (hits.side * (rows * series)).repeat(counts))
             else:
                 marked = hits.marks.take(places)
             sums = np.where(marked, sums, 0)

@@ -48,7 +48,7 @@ def append(many: ManyCharts, column: FloatArray) -> Events:
 
 def _judge_anew(many: ManyCharts, moving: BoolArray, grown: FloatArray, limits: ManyLimits) -> None:
     """Replace limits, marks and events of the series whose limits moved; `grown` is their values, shape [T, k]."""
-    whole = ManyLimits(*(array.copy() for array in many.limits))
+    whole = ManyLimits._make(array.copy() for array in many.limits)
     for array, part in zip(whole, limits, strict=True):
         array[moving] = part
     many.limits = whole

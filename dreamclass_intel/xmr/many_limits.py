@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from dreamclass_intel.xmr.panel import BoolArray
 
 STATUSES = ("none", "trial", "computed", "locked")
 NONE, TRIAL, COMPUTED, LOCKED = range(4)
-Array = TypeVar("Array", bound=npt.NDArray[np.generic])
+_CHUNK = 1 << 15  # values averaged at a time
 
 
 class ManyLimits(NamedTuple):
@@ -38,7 +39,7 @@ class ManyLimits(NamedTuple):
 
     def of(self, series: slice | IntArray | BoolArray) -> ManyLimits:
         """The limits of some of the series."""
-        return ManyLimits(*(array[series] for array in self))
+        return ManyLimits._make(array[series] for array in self)
 
     def sigma(self, spread: str) -> FloatArray:
         """One sigma of routine variation, shape [N]."""
@@ -74,7 +75,7 @@ class Basis:
                 raise ValueError("baseline: limits that differ from window to window hold for one series only")
             figures = (np.full(series, float(getattr(baseline, name))) for name in ManyLimits._fields[:5])
             numbers = (np.full(series, number) for number in (baseline.n, baseline.ranges))
-            return cls(policy, given=ManyLimits(*figures, *numbers, np.full(series, LOCKED, np.int8)))
+            return cls(policy, given=ManyLimits._make([*figures, *numbers, np.full(series, LOCKED, np.int8)]))
         if isinstance(baseline, ManyLimits):
             if baseline.center.shape != (series,):
                 raise ValueError(f"baseline: limits of {baseline.center.size} series for {series}")
@@ -131,22 +132,17 @@ def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool) -> Man
     if basis.given is not None:
         return basis.given
     rows, series = x.shape
-    uniform = all(np.ndim(edge) == 0 for edge in (basis.count, basis.start, basis.stop) if edge is not None)
-    if gaps or not uniform:
+    inside = None
+    if gaps or any(np.ndim(edge) for edge in (basis.count, basis.start, basis.stop) if edge is not None):
         inside = _inside(x, basis)
-        n = np.count_nonzero(inside, axis=0)
-        both = inside[1:] & inside[:-1]
-        center, _ = _average(x, inside, method.center)
+        points = _Points(x, inside)
     else:
-        first, last = 0 if basis.start is None else int(basis.start), rows
-        if basis.stop is not None or basis.count is not None:
-            last = min(rows, int(basis.stop if basis.stop is not None else basis.count))  # type: ignore[arg-type]
-        x = x[min(first, last) : last]
-        n = np.full(series, len(x))
-        both = None
-        center, _ = _average(x, None, method.center)
-    steps = x[1:] - x[:-1]
-    mr_bar, ranges = _average(np.abs(steps, out=steps), both, method.spread)
+        first = int(basis.start or 0)
+        last = basis.stop if basis.stop is not None else rows if basis.count is None else basis.count
+        points = _Points(x[min(first, rows) : int(last)], None)
+    steps = points.steps()
+    center, n = points.average(method.center), points.count
+    mr_bar, ranges = steps.average(method.spread), steps.count
     half = method.factors.npl * mr_bar
     status = np.where(n < basis.policy.trial_below, TRIAL, COMPUTED)
     if basis.stop is not None:
@@ -157,13 +153,72 @@ def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool) -> Man
     limits = ManyLimits(
         center, mr_bar, center + half, center - half, method.factors.url * mr_bar, n, ranges, status.astype(np.int8)
     )
-    for figures in limits[:5]:
-        figures[none] = np.nan
-    limits.status[none] = NONE
-    wrong = ~none & ~(np.isfinite(limits.unpl) & np.isfinite(limits.lnpl) & np.isfinite(limits.url))
+    if none.any():
+        limits.status[none] = NONE
+        for figures in limits[:5]:
+            figures[none] = np.nan
+    wrong = ~none & ~np.isfinite(limits.unpl + limits.lnpl + limits.url)
     if wrong.any():
-        raise ValueError(f"x[{np.argmax(wrong)}]: the limits are not finite: the values are too large to compute with")
+        raise ValueError(f"x[{wrong.argmax()}]: the limits are not finite: the values are too large to compute with")
     return limits
+
+
+@dataclass(frozen=True)
+class _Points:
+    """The points `x` of shape [T, N] that are `inside` (None: all), or, with `stepped`, the moving ranges into the
+    second to last of them.
+    """
+
+    x: FloatArray
+    inside: BoolArray | None
+    stepped: bool = False
+
+    def steps(self) -> _Points:
+        """The moving ranges between neighbours that are both inside."""
+        both = None if self.inside is None else self.inside[1:] & self.inside[:-1]
+        return _Points(self.x, both, stepped=True)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return max(len(self.x) - self.stepped, 0)
+
+    @cached_property
+    def count(self) -> IntArray:
+        """How many points there are, shape [N]."""
+        if self.inside is None:
+            return np.full(self.x.shape[1], self.rows)
+        return np.count_nonzero(self.inside, axis=0)
+
+    def part(self, rows: slice, away_from: FloatArray | float = 0.0) -> FloatArray:
+        """Some of the rows, less a figure; 0 where nothing is inside."""
+        part = self.x[rows]
+        if self.stepped:
+            part = self.x[rows.start + 1 : rows.stop + 1] - part[: len(self.x) - 1 - rows.start]
+            np.abs(part, out=part)
+        if self.inside is not None:
+            return np.where(self.inside[rows], part - away_from, 0)
+        return part - away_from if isinstance(away_from, np.ndarray) else part
+
+    def average(self, kind: str) -> FloatArray:
+        """Mean or median down the rows, shape [N]; NaN where there is none."""
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            if kind == "median":
+                return self._median()
+            # A few rows at a time, which stay in the cache; no second array of the size of the first is made.
+            step = max(1, _CHUNK // max(1, self.x.shape[1]))
+            chunks = [slice(k, min(k + step, self.rows)) for k in range(0, self.rows, step)]
+            mean = sum(np.add.reduce(self.part(chunk), axis=0) for chunk in chunks) / self.count
+            # A second pass takes back the first one's round-off: a value on the centre line must be found there.
+            return mean + sum(np.add.reduce(self.part(chunk, mean), axis=0) for chunk in chunks) / self.count
+
+    def _median(self) -> FloatArray:
+        values = self.part(slice(0, self.rows))
+        if not self.rows:
+            return np.full(self.x.shape[1], np.nan)
+        ordered = np.sort(values if self.inside is None else np.where(self.inside, values, np.nan), axis=0)
+        low, high = (self.count - 1).clip(0) // 2, self.count // 2
+        return sum(np.take_along_axis(ordered, k[None], axis=0)[0] for k in (low, high)) / 2
 
 
 def _inside(x: FloatArray, basis: Basis) -> BoolArray:
@@ -178,24 +233,3 @@ def _inside(x: FloatArray, basis: Basis) -> BoolArray:
             rank += row
             row &= rank <= basis.count
     return inside
-
-
-def _average(x: FloatArray, inside: BoolArray | None, kind: str) -> tuple[FloatArray, IntArray]:
-    """Mean or median down the rows, shape [N], of the points `inside` (None: all), and how many they are."""
-    if inside is None:
-        n = np.full(x.shape[1], len(x))
-    else:
-        n = np.count_nonzero(inside, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        if kind == "median":
-            ordered = np.sort(x if inside is None else np.where(inside, x, np.nan), axis=0)
-            if not len(ordered):
-                return np.full(x.shape[1], np.nan), n
-            middle = [np.take_along_axis(ordered, (k.clip(0))[None], axis=0)[0] for k in ((n - 1) // 2, n // 2)]
-            return (middle[0] + middle[1]) / 2, n
-        mean = np.add.reduce(x if inside is None else np.where(inside, x, 0), axis=0) / n
-        # A second pass takes back the first one's round-off: a value on the centre line must be found there.
-        rest = x - mean
-        if inside is not None:
-            np.copyto(rest, 0, where=~inside)
-        return mean + np.add.reduce(rest, axis=0) / n, n

@@ -68,9 +68,15 @@ class Rule(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What signals call it; one entry of PRECEDENCE."""
+        ...
+
     @property
-    def reach(self) -> int | None: ...
+    def reach(self) -> int | None:
+        """How many rows a new row has to be seen with."""
+        ...
+
     def find(self, panel: Panel) -> Hits | None:
         """What the panel holds of this pattern; None: nothing."""
         ...
@@ -113,15 +119,16 @@ class Window:
             return None
         marks = self.marks(panel)
         windows = self.windows(panel, marks)
-        side, series, row = _places(windows)
-        if not row.size:
+        found = windows.reshape(-1).nonzero()[0]
+        if not found.size:
             return None
+        side, series, row = _places(found, windows.shape)
         if self.of == 1:
             return Hits(side, series, row, row, row, windows)
         # A window joins the one before it in the same series if no point lies between them. A gap cannot lie there.
         apart = np.ones(row.size + 1, dtype=np.bool_)
         apart[1:-1] = (row[1:] - row[:-1] > self.of) | (series[1:] != series[:-1]) | (side[1:] != side[:-1])
-        first, last = np.flatnonzero(apart[:-1]), np.flatnonzero(apart[1:])
+        first, last = apart[:-1].nonzero()[0], apart[1:].nonzero()[0]
         start = row[first]
         return Hits(
             side[first],
@@ -136,10 +143,11 @@ class Window:
         )
 
 
-def _places(flags: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Side code, series and row of every True, ordered by side, then series, then row."""
-    planes, rows, series = flags.shape
-    found = np.flatnonzero(flags)
+def _places(found: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, IntArray, IntArray]:
+    """Side code, series and row of the places `found` in a flattened array of the shape [S, T, N], ordered by side,
+    then series, then row.
+    """
+    planes, rows, series = shape
     if series > 1:  # from (side, row, series) to (side, series, row)
         found, column = np.divmod(found, series)
         plane, row = np.divmod(found, rows)
@@ -147,8 +155,8 @@ def _places(flags: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
         plane, column = np.divmod(plane, series)
     else:
         plane, row = np.divmod(found, rows)
-        column = np.zeros_like(row)
-    return plane if planes == 2 else np.full_like(plane, BOTH), column, row
+        column = np.zeros(row.size, dtype=np.int64)
+    return plane if planes == 2 else np.full(plane.size, BOTH), column, row
 
 
 def near_limit(panel: Panel) -> BoolArray:
