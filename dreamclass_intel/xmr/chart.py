@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 
 from dreamclass_intel.xmr import words
-from dreamclass_intel.xmr.limits import Baseline, FloatArray, IntArray, Limits, Method, limits_for
+from dreamclass_intel.xmr.limits import DEFAULT, Baseline, FloatArray, IntArray, Limits, Method, limits_for
 from dreamclass_intel.xmr.panel import BoolArray
 from dreamclass_intel.xmr.rules import Judgement, Signal, judge, rules_of
 
@@ -181,7 +181,7 @@ def analyse(
         bounds=bounds,
         bridge=bridge,
         preset=preset,
-        minimum=(last or Baseline()).minimum,
+        minimum=(last or DEFAULT).minimum,
     )
 
 
@@ -231,6 +231,8 @@ def _number(index: int, value: object) -> float:
 
 def _indices(name: str, given: Sequence[int], n: int) -> tuple[int, ...]:
     """Sorted distinct indices below n; ValueError for a negative one."""
+    if not len(given):
+        return ()
     found = sorted({int(i) for i in given})
     if found and found[0] < 0:
         raise ValueError(f"{name} are indices from 0, not {found[0]}")

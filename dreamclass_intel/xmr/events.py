@@ -75,7 +75,7 @@ def _strength(panel: Panel, hits: Hits) -> tuple[IntArray, FloatArray]:
     rows, series = panel.x.shape
     counts = hits.end - hits.start + 1
     first = hits.start * series + hits.series
-    total = int(counts.sum())
+    total = int(np.add.reduce(counts))
     if total == counts.size:  # single points
         mean = panel.away(first, hits.series)
     else:
@@ -85,7 +85,7 @@ def _strength(panel: Panel, hits: Hits) -> tuple[IntArray, FloatArray]:
         if series > 1:
             places *= series
         places += (first - starts * series).repeat(counts)
-        sums = panel.away(places, hits.series.repeat(counts))
+        sums = panel.away(places, hits.series, counts)
         if hits.marks is not None:
             if len(hits.marks) > 1:
                 marked = hits.marks.take(places + (hits.side * (rows * series)).repeat(counts))

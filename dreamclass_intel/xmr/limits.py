@@ -194,6 +194,9 @@ class Baseline:
             raise ValueError(f"a baseline range needs 0 <= start < stop, not {self.start}..{self.stop}")
 
 
+DEFAULT = Baseline()  # its minimum and trial_below hold where no policy is given
+
+
 def compute_limits(
     x: FloatArray,
     ranges: FloatArray,
@@ -211,8 +214,7 @@ def compute_limits(
         raise ValueError("limits need at least one point and one moving range")
     factors = method.factors
     kept, mr = _screened(ranges, method)
-    with np.errstate(over="ignore"):
-        middle = _mean(x) if method.center == "mean" else float(np.median(x))
+    middle = _mean(x) if method.center == "mean" else _median(x)
     figures = (middle, mr, middle + factors.npl * mr, middle - factors.npl * mr, factors.url * mr)
     basis = (method.constants, method.center, method.spread, method.screen)
     return Limits(
@@ -245,7 +247,7 @@ def limits_for(
     """
     if policy is not None and policy.limits is not None:
         return replace(policy.limits, status="locked"), policy.limits.n
-    rule = policy or Baseline()
+    rule = policy or DEFAULT
     first, last = 0, len(positions)
     locked = False
     if rule.start is not None and rule.stop is not None:
@@ -255,7 +257,7 @@ def limits_for(
         last, locked = rule.count, True
     points = last - first
     inside = ranges[first + 1 : last]  # the step into the first point comes from outside the basis
-    if np.isnan(np.add.reduce(inside)):
+    if math.isnan(np.add.reduce(inside)):
         inside = inside[~np.isnan(inside)]
     if points < rule.minimum or not inside.size:
         return None, points
@@ -274,10 +276,16 @@ def _mean(x: FloatArray) -> float:
             return math.fsum(x.tolist()) / x.size
         except OverflowError:
             return math.inf  # Limits refuses it with words
-    middle = float(np.add.reduce(x)) / x.size
+    with np.errstate(over="ignore"):
+        middle = float(np.add.reduce(x)) / x.size
     # A second pass takes back the first one's round-off; block by block, which needs no second array.
     rest = math.fsum(float(np.add.reduce(x[k : k + 16384] - middle)) for k in range(0, x.size, 16384))
     return middle + rest / x.size
+
+
+def _median(x: FloatArray) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.median(x))
 
 
 def _screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
@@ -286,7 +294,7 @@ def _screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
 
     A pass that would leave nothing but ties, hence a spread of zero and every point outside, is not made.
     """
-    average = _mean if method.spread == "mean" else lambda values: float(np.median(values))
+    average = _mean if method.spread == "mean" else _median
     kept, mr = ranges, average(ranges)
     for _ in range(method.screen):
         rest = kept[kept < method.factors.url * mr]

@@ -17,7 +17,7 @@ from dreamclass_intel.xmr.chart import Bounds, Chart, analyse
 from dreamclass_intel.xmr.events import EVENT, Events
 from dreamclass_intel.xmr.limits import Baseline, FloatArray, IntArray, Limits, Method
 from dreamclass_intel.xmr.many_limits import Basis, ManyLimits, limits_of
-from dreamclass_intel.xmr.panel import BoolArray, Line, Panel
+from dreamclass_intel.xmr.panel import BoolArray, Panel
 from dreamclass_intel.xmr.patterns import SIDES
 from dreamclass_intel.xmr.rules import rules_of
 
@@ -61,7 +61,7 @@ class ManyCharts:
         programs show that mark completing points only (qcc).
         """
         hits = rules_of(self.preset)[self.rules.index(rule)].find(panel_of(self.seen, self.limits, self.method, True))
-        return np.zeros(self.seen.shape[::-1], np.bool_) if hits is None else hits.completed.any(axis=0).T
+        return np.zeros(self.seen.shape[::-1], np.bool_) if hits is None else (hits.completed[0] | hits.completed[-1]).T
 
     @property
     def unbreakable(self) -> BoolArray:
@@ -172,7 +172,10 @@ def chart_many(
         limits.append(limits_of(part, basis.some(block), method, gaps=gaps))
         found = events.find(panel_of(part, limits[-1], method, gaps), rules)
         for number, hits in enumerate(found.hits):
-            marks[number, :, block] = False if hits is None else hits.marked
+            if hits is None:
+                marks[number, :, block] = False
+            else:
+                hits.mark(marks[number, :, block])
         found.events["series"] += first
         tables.append(found.events)
     whole = (
@@ -184,9 +187,11 @@ def chart_many(
 
 def panel_of(seen: FloatArray, limits: ManyLimits, method: Method, gaps: bool) -> Panel:
     """The panel of judged values, shape [T, N], with the limits of each series."""
-    lines: list[Line] = [limits.center, limits.unpl, limits.lnpl, limits.sigma(method.spread)]
-    lines = [line.item() if seen.shape[1] == 1 else line[None] for line in lines]
-    return Panel(seen, *lines, gaps=gaps, n=limits.n)
+    sigma = limits.sigma(method.spread)
+    lines = (limits.center, limits.unpl, limits.lnpl, sigma)
+    one = seen.shape[1] == 1  # figures are quicker than arrays of one
+    center, upper, lower, unit = (line.item() if one else line[None] for line in lines)
+    return Panel(seen, center, upper, lower, unit, gaps, limits.n)
 
 
 def _holes(part: FloatArray, first: int) -> bool:

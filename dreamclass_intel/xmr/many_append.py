@@ -54,7 +54,10 @@ def _judge_anew(many: ManyCharts, moving: BoolArray, grown: FloatArray, limits: 
     many.limits = whole
     found = events.find(panel_of(grown, limits, many.method, gaps=True), rules_of(many.preset))
     for number, hits in enumerate(found.hits):
-        many.marks[number][:, moving] = False if hits is None else hits.marked
+        marked = np.zeros(grown.shape, np.bool_)
+        if hits is not None:
+            hits.mark(marked)
+        many.marks[number][:, moving] = marked
     found.events["series"] = np.flatnonzero(moving)[found.events["series"]]
     others = many.events[~moving[many.events["series"]]]
     many.replace_events(events.in_order(np.concatenate([others, found.events])))

@@ -22,7 +22,7 @@ Line = FloatArray | float
 ROUND_OFF = 2 * float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Panel:
     """Judged points and their lines.
 
@@ -88,15 +88,18 @@ class Panel:
         """Where there is a point, shape [1, T, N]."""
         return ~np.isnan(self.x)[None]
 
-    def away(self, places: IntArray, series: IntArray) -> FloatArray:
-        """Distance from the centre at `places` of the flattened panel (shape [k]), which belong to `series`
-        (shape [k]): in the unit of the series, or in sigma where `sigma` is None.
+    def away(self, places: IntArray, series: IntArray, counts: IntArray | None = None) -> FloatArray:
+        """Distance from the centre at `places` of the flattened panel (shape [k]): in the unit of the series, or in
+        sigma where `sigma` is None. Place k belongs to `series[k]`, or with `counts` the first counts[0] places to
+        series[0], and so on.
         """
 
         def at(line: Line) -> Line:
             if isinstance(line, float):
                 return line
-            return line.take(series) if len(line) == 1 else np.broadcast_to(line, self.x.shape).take(places)
+            if len(line) > 1:
+                return np.broadcast_to(line, self.x.shape).take(places)
+            return line.take(series) if counts is None else line.take(series).repeat(counts)
 
         away = self.x.take(places)
         away -= at(self.center)
@@ -135,11 +138,13 @@ def any_of(marks: BoolArray, length: int) -> BoolArray:
 
 def at_least(marks: BoolArray, need: int, of: int) -> BoolArray:
     """Where `need` of `of` neighbours are marked, shape [S, T - of + 1, N], at the first of them."""
-    rows = marks.shape[1] - of + 1
     ones = marks.view(np.uint8)
-    total = ones[:, :rows] + ones[:, 1 : rows + 1]
-    for k in range(2, of):
-        total += ones[:, k : rows + k]
+    total, width = ones, 1
+    while 2 * width <= of:
+        total = total[:, :-width] + total[:, width:]
+        width *= 2
+    for k in range(width, of):
+        total = total[:, :-1] + ones[:, k:]
     return total >= need
 
 

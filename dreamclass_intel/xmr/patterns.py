@@ -20,7 +20,7 @@ ABOVE, BELOW, BOTH = 0, 1, 2  # codes of a side
 SIDES = ("above", "below", "both")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Hits:
     """What a rule found in a panel of shape [T, N].
 
@@ -48,10 +48,9 @@ class Hits:
             members[:, :-1] |= members[:, 1:].copy()
         return members if self.marks is None else members & self.marks
 
-    @property
-    def marked(self) -> BoolArray:
-        """The points a chart marks, whatever the side: shape [T, N]."""
-        return self.members[0] if len(self.members) == 1 else self.members[0] | self.members[1]
+    def mark(self, out: BoolArray) -> None:
+        """Put the points a chart marks, whatever the side, into `out` of shape [T, N]."""
+        np.logical_or(self.members[0], self.members[-1], out=out)
 
     @property
     def completed(self) -> BoolArray:
@@ -119,23 +118,17 @@ class Window:
             return None
         marks = self.marks(panel)
         windows = self.windows(panel, marks)
-        found = windows.reshape(-1).nonzero()[0]
-        if not found.size:
+        stretches = _stretches(windows, self.of)
+        if stretches is None:
             return None
-        side, series, row = _places(found, windows.shape)
-        if self.of == 1:
-            return Hits(side, series, row, row, row, windows)
-        # A window joins the one before it in the same series if no point lies between them. A gap cannot lie there.
-        apart = np.ones(row.size + 1, dtype=np.bool_)
-        apart[1:-1] = (row[1:] - row[:-1] > self.of) | (series[1:] != series[:-1]) | (side[1:] != side[:-1])
-        first, last = apart[:-1].nonzero()[0], apart[1:].nonzero()[0]
-        start = row[first]
+        side, series, start, last = stretches
+        known = start + (self.of - 1)
         return Hits(
-            side[first],
-            series[first],
-            start - self.lead,
-            row[last] + (self.of - 1),
-            start + (self.of - 1),
+            side,
+            series,
+            start - self.lead if self.lead else start,
+            last + (self.of - 1),
+            known,
             windows,
             self.of,
             self.lead,
@@ -143,20 +136,32 @@ class Window:
         )
 
 
-def _places(found: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, IntArray, IntArray]:
-    """Side code, series and row of the places `found` in a flattened array of the shape [S, T, N], ordered by side,
-    then series, then row.
+def _stretches(windows: BoolArray, of: int) -> tuple[IntArray, IntArray, IntArray, IntArray] | None:
+    """The windows of `of` rows (shape [S, T, N], at their first rows) that overlap or adjoin, as one each: code of
+    the side, number of the series, first row of the first and of the last, ordered by side, series and row.
+
+    A gap cannot lie between two windows that adjoin. Windows of one row are not joined.
     """
-    planes, rows, series = shape
-    if series > 1:  # from (side, row, series) to (side, series, row)
-        found, column = np.divmod(found, series)
-        plane, row = np.divmod(found, rows)
-        plane, row = np.divmod(np.sort((plane * series + column) * rows + row), rows)
-        plane, column = np.divmod(plane, series)
+    planes, rows, count = windows.shape
+    places = windows.reshape(-1).nonzero()[0]
+    if not places.size:
+        return None
+    pitch = rows + of  # a line is a side of a series; from one line to the next no window adjoins
+    if count == 1:
+        key = places + places // rows * of
     else:
-        plane, row = np.divmod(found, rows)
-        column = np.zeros(row.size, dtype=np.int64)
-    return plane if planes == 2 else np.full(plane.size, BOTH), column, row
+        places, series = np.divmod(places, count)
+        side, row = np.divmod(places, rows)
+        key = np.sort((side * count + series) * pitch + row)
+    last = key
+    if of > 1:
+        apart = np.ones(key.size + 1, dtype=np.bool_)
+        np.greater(key[1:] - key[:-1], of, out=apart[1:-1])
+        key, last = key[apart[:-1]], key[apart[1:]]
+    line, row = np.divmod(key, pitch)
+    last = row if of == 1 else last - line * pitch
+    side, series = (line, np.zeros(line.size, np.int64)) if count == 1 else np.divmod(line, count)
+    return side if planes == 2 else np.full(line.size, BOTH), series, row, last
 
 
 def near_limit(panel: Panel) -> BoolArray:

@@ -157,7 +157,7 @@ def rules_of(preset: str) -> tuple[Rule, ...]:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}") from None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Judgement:
     """What the rules found in one segment: a panel of one series, its rows and the limits it was judged by.
 
@@ -196,10 +196,9 @@ def judge(
     """What the preset's rules find in one segment: `x` (shape [m], NaN where not judged) at the positions `rows`
     of its series. `gaps` False promises that there is no NaN.
     """
-    lines: tuple[FloatArray | float, ...] = (float(limits.center), float(limits.unpl), float(limits.lnpl))
-    sigma: float | None = float(limits.sigma)
-    if limits.lines is not None:
-        lines, sigma = tuple(np.asarray(line)[:, None] for line in limits.at(np.asarray(rows))), None
     rules = rules_of(preset)
-    panel = Panel(x[:, None], *lines, sigma=sigma, gaps=gaps, n=limits.n)
+    panel = Panel(x[:, None], float(limits.center), float(limits.unpl), float(limits.lnpl), limits.sigma, gaps, limits.n)
+    if limits.lines is not None:
+        center, upper, lower = (np.asarray(line)[:, None] for line in limits.at(np.asarray(rows)))
+        panel = Panel(panel.x, center, upper, lower, None, gaps, limits.n)
     return Judgement(events.find(panel, rules), rules, rows, limits, segment)
