@@ -33,9 +33,7 @@ Events = npt.NDArray[np.void]
 
 
 class Found(NamedTuple):
-    """What the rules of a preset found: for each rule its hits or None, and all events in the order in which they
-    became known, then by series, rule and side.
-    """
+    """What the rules of a preset found: for each rule its hits or None, and all events, rule by rule."""
 
     hits: tuple[Hits | None, ...]
     events: Events
@@ -56,7 +54,7 @@ def find(panel: Panel, rules: Sequence[Rule]) -> Found:
         part["series"], part["side"] = hit.series, hit.side
         part["start"], part["end"], part["known_at"] = hit.start, hit.end, hit.known
         part["members"], part["strength"] = _strength(panel, hit)
-    return Found(hits, in_order(events))
+    return Found(hits, events)
 
 
 def in_order(events: Events) -> Events:

@@ -165,7 +165,7 @@ def chart_many(
     limits: list[ManyLimits] = []
     tables: list[Events] = []
     step = max(1, _BLOCK // max(windows, 1))
-    for first in range(0, series, step):
+    for first in range(0, max(series, 1), step):
         block = slice(first, first + step)
         part = np.ascontiguousarray(seen[:, block])
         gaps = _holes(part, first)
@@ -181,7 +181,7 @@ def chart_many(
     whole = (
         limits[0] if len(limits) == 1 else ManyLimits(*(np.concatenate(arrays) for arrays in zip(*limits, strict=True)))
     )
-    table = tables[0] if len(tables) == 1 else events.in_order(np.concatenate(tables))
+    table = events.in_order(np.concatenate(tables) if len(tables) > 1 else tables[0])
     return ManyCharts(seen, whole, marks, table, preset, method, basis, bounds)
 
 
@@ -196,8 +196,9 @@ def panel_of(seen: FloatArray, limits: ManyLimits, method: Method, gaps: bool) -
 
 def _holes(part: FloatArray, first: int) -> bool:
     """Whether a block of series (shape [T, n], the series from `first` on) has missing windows; ValueError for inf."""
-    if np.isfinite(np.add.reduce(part, axis=None)):
-        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.add.reduce(part, axis=None)):
+            return False
     if (infinite := np.isinf(part)).any():
         series, window = np.argwhere(infinite.T)[0].tolist()
         raise ValueError(f"x[{first + series}, {window}] is infinite")

@@ -48,10 +48,7 @@ def append(many: ManyCharts, column: FloatArray) -> Events:
 
 def _judge_anew(many: ManyCharts, moving: BoolArray, grown: FloatArray, limits: ManyLimits) -> None:
     """Replace limits, marks and events of the series whose limits moved; `grown` is their values, shape [T, k]."""
-    whole = ManyLimits._make(array.copy() for array in many.limits)
-    for array, part in zip(whole, limits, strict=True):
-        array[moving] = part
-    many.limits = whole
+    many.limits = many.limits.replaced(moving, limits)
     found = events.find(panel_of(grown, limits, many.method, gaps=True), rules_of(many.preset))
     for number, hits in enumerate(found.hits):
         marked = np.zeros(grown.shape, np.bool_)

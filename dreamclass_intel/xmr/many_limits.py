@@ -19,7 +19,7 @@ from dreamclass_intel.xmr.panel import BoolArray
 
 STATUSES = ("none", "trial", "computed", "locked")
 NONE, TRIAL, COMPUTED, LOCKED = range(4)
-_CHUNK = 1 << 15  # values averaged at a time
+_CHUNK = 1 << 16  # values averaged at a time
 
 
 class ManyLimits(NamedTuple):
@@ -40,6 +40,13 @@ class ManyLimits(NamedTuple):
     def of(self, series: slice | IntArray | BoolArray) -> ManyLimits:
         """The limits of some of the series."""
         return ManyLimits._make(array[series] for array in self)
+
+    def replaced(self, where: BoolArray, part: ManyLimits) -> ManyLimits:
+        """A copy with the limits of some series (`where`, shape [N]) in the place of theirs."""
+        whole = ManyLimits._make(array.copy() for array in self)
+        for name in self._fields:
+            np.place(getattr(whole, name), where, getattr(part, name))
+        return whole
 
     def sigma(self, spread: str) -> FloatArray:
         """One sigma of routine variation, shape [N]."""
@@ -111,10 +118,11 @@ class Basis:
         if policy.limits is not None:
             return policy
         if one.given is not None:
-            figures = {name: float(getattr(one.given, name)[0]) for name in ManyLimits._fields[:5]}
             if one.given.status[0] == NONE:
                 return Baseline(count=sys.maxsize, minimum=sys.maxsize)  # no limits, whatever comes
-            limits = Limits.given(**figures, n=int(one.given.n[0]))
+            center, mr_bar, unpl, lnpl, url = (figure.item() for figure in one.given[:5])
+            n = int(one.given.n[0])
+            limits = Limits.given(lnpl=lnpl, unpl=unpl, center=center, mr_bar=mr_bar, url=url, n=n)
             return Baseline(limits=replace(limits, spread=spread))
         if one.start is not None and one.stop is not None:
             return Baseline(
@@ -131,7 +139,7 @@ def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool) -> Man
     """
     if basis.given is not None:
         return basis.given
-    rows, series = x.shape
+    rows = len(x)
     inside = None
     if gaps or any(np.ndim(edge) for edge in (basis.count, basis.start, basis.stop) if edge is not None):
         inside = _inside(x, basis)
@@ -157,7 +165,7 @@ def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool) -> Man
         limits.status[none] = NONE
         for figures in limits[:5]:
             figures[none] = np.nan
-    wrong = ~none & ~np.isfinite(limits.unpl + limits.lnpl + limits.url)
+    wrong = ~none & ~(np.isfinite(limits.unpl) & np.isfinite(limits.lnpl) & np.isfinite(limits.url))
     if wrong.any():
         raise ValueError(f"x[{wrong.argmax()}]: the limits are not finite: the values are too large to compute with")
     return limits
@@ -194,11 +202,11 @@ class _Points:
         """Some of the rows, less a figure; 0 where nothing is inside."""
         part = self.x[rows]
         if self.stepped:
-            part = self.x[rows.start + 1 : rows.stop + 1] - part[: len(self.x) - 1 - rows.start]
+            part = self.x[rows.start + 1 : rows.stop + 1] - part
             np.abs(part, out=part)
-        if self.inside is not None:
-            return np.where(self.inside[rows], part - away_from, 0)
-        return part - away_from if isinstance(away_from, np.ndarray) else part
+        if isinstance(away_from, np.ndarray):
+            part = np.subtract(part, away_from, out=part if self.stepped else None)
+        return part if self.inside is None else np.where(self.inside[rows], part, 0)
 
     def average(self, kind: str) -> FloatArray:
         """Mean or median down the rows, shape [N]; NaN where there is none."""

@@ -55,16 +55,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from dreamclass_intel.xmr import events, patterns
 from dreamclass_intel.xmr.limits import FloatArray, IntArray, Limits
 from dreamclass_intel.xmr.panel import ROUND_OFF, BoolArray, Panel
-from dreamclass_intel.xmr.patterns import SIDES, Anhoej, Rule, Window
-
-Side = Literal["above", "below", "both"]
+from dreamclass_intel.xmr.patterns import SIDES, Anhoej, Rule, Side, Window
 
 
 @dataclass(frozen=True)
@@ -172,7 +169,7 @@ class Judgement:
 
     def signals(self) -> Iterator[Signal]:
         """The signals in the order in which they became known, then by precedence."""
-        return (self.signal(event) for event in self.found.events.tolist())
+        return (self.signal(event) for event in events.in_order(self.found.events).tolist())
 
     def signal(self, event: tuple[int, int, int, int, int, int, int, float]) -> Signal:
         """One row of the table of events as a signal."""
@@ -197,8 +194,10 @@ def judge(
     of its series. `gaps` False promises that there is no NaN.
     """
     rules = rules_of(preset)
-    panel = Panel(x[:, None], float(limits.center), float(limits.unpl), float(limits.lnpl), limits.sigma, gaps, limits.n)
+    panel = Panel(
+        x[:, None], float(limits.center), float(limits.unpl), float(limits.lnpl), limits.sigma, gaps, limits.n
+    )
     if limits.lines is not None:
-        center, upper, lower = (np.asarray(line)[:, None] for line in limits.at(np.asarray(rows)))
+        center, upper, lower = (np.asarray(line)[:, None] for line in limits.at(np.asarray(rows, dtype=np.int64)))
         panel = Panel(panel.x, center, upper, lower, None, gaps, limits.n)
     return Judgement(events.find(panel, rules), rules, rows, limits, segment)

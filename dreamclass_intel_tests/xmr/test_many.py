@@ -140,3 +140,123 @@ def same(one: ManyCharts, other: ManyCharts) -> None:
     for name in one.events.dtype.names or ():
         assert one.events[name] == pytest.approx(other.events[name], rel=1e-9), name
     assert np.array_equal(one.seen, other.seen, equal_nan=True)
+
+
+# --- conventions and failures, one by one
+
+
+def noise(series: int, windows: int) -> np.ndarray:
+    return np.random.default_rng(5).normal(100, 10, (series, windows)).round(1)
+
+
+def test_limits_of_another_chart_are_held() -> None:
+    past = chart_many(noise(4, 30), baseline=[6, 12, 24, 30])
+    future = chart_many(noise(4, 40)[:, 30:] + 25, baseline=past.limits)
+    assert (future.limits.center == past.limits.center).all()
+    assert {STATUSES[status] for status in future.limits.status} == {"locked"}
+    assert future.flags["run_of_8"].any(axis=1).all()
+    assert signals_of(future, 2) == keys(future.chart(2).signals)
+    thin = chart_many(noise(4, 5))
+    assert {STATUSES[status] for status in thin.limits.status} == {"none"}
+    assert chart_many(noise(4, 30), baseline=thin.limits).events.size == 0, "no limits, no signals"
+
+
+def test_the_table_is_in_the_order_in_which_signals_became_known() -> None:
+    table = chart_many(noise(300, 50), preset="nelson").events
+    order = [tuple(row) for row in table[["known_at", "series", "rule", "side"]].tolist()]
+    assert order == sorted(order)
+    assert len(order) > 100
+
+
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = noise(50, 40)
+    x[7, 3] = np.nan
+    whole = chart_many(x, baseline=20)
+    monkeypatch.setattr("dreamclass_intel.xmr.many._BLOCK", 300)
+    monkeypatch.setattr("dreamclass_intel.xmr.many_limits._CHUNK", 64)
+    same(chart_many(x, baseline=20), whole)
+
+
+def test_incomplete_windows_are_neither_judged_nor_used() -> None:
+    x = noise(3, 20)
+    x[:, 19] = 1e6
+    many = chart_many(x, incomplete=[19, 30])
+    assert signals_of(many, 1) == keys(analyse(x[1], incomplete=[19]).signals)
+    assert not many.flags["outside_limits"][:, 19].any()
+    assert x[0, 19] == 1e6, "the caller's array is left alone"
+
+
+def test_the_callers_arrays_are_left_alone() -> None:
+    x = noise(3, 20)
+    before = x.copy()
+    many = chart_many(x, baseline=8)
+    held = many.limits
+    append(many, np.array([1e3, np.nan, 0.0]))
+    append(many, np.array([1e3, np.nan, 0.0]))
+    assert (x == before).all()
+    again = chart_many(noise(1, 20))
+    append(again, np.array([5.0]))
+    assert again.seen.shape == (21, 1)
+    assert (held.n == 8).all()
+
+
+def test_bounds_that_cannot_be_broken() -> None:
+    x = np.array([[0.1, 0.9] * 6, [0.5, 0.52] * 6])
+    assert chart_many(x, bounds=(0, 1)).unbreakable.tolist() == [[True, True], [False, False]]
+
+
+def test_nothing_at_all() -> None:
+    for shape in ((0, 0), (0, 10), (3, 0)):
+        many = chart_many(np.empty(shape))
+        assert (many.events.size, many.flags["run_of_8"].shape) == (0, shape)
+
+
+@pytest.mark.parametrize(
+    ("x", "kwargs", "message"),
+    [
+        (np.ones(5), {}, r"shape \[series, windows\]"),
+        ([["a", "b"]], {}, "array of numbers"),
+        ([[1.0, 2], [np.inf, 1]], {}, r"x\[1, 0\] is infinite"),
+        (np.array([[1.0] * 8, [1.7e308, -1.7e308] * 4]), {}, r"x\[1\]: the limits are not finite"),
+        (np.ones((2, 9)), {"preset": "none"}, "preset must be one of"),
+        (np.ones((2, 9)), {"center": "mode"}, "center must be mean or median"),
+        (np.ones((2, 9)), {"incomplete": [-1]}, "incomplete are indices from 0"),
+        (np.ones((2, 9)), {"baseline": [6, 5]}, "counts must be at least 6"),
+        (np.ones((2, 9)), {"baseline": [6, 7, 8]}, r"counts have shape \(2,\), ranges \(2, 2\), not \(3,\)"),
+        (np.ones((2, 9)), {"baseline": [[0, 8], [4, 4]]}, r"baseline\[1\]: a range needs"),
+        (np.ones((2, 9)), {"baseline": "all"}, "baseline must be counts"),
+        (np.ones((2, 9)), {"baseline": [6.5, 7]}, "baseline must be counts"),
+        (np.ones((2, 9)), {"baseline": chart_many(np.ones((3, 9))).limits}, "limits of 3 series for 2"),
+    ],
+)
+def test_bad_input(x: Any, kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        chart_many(x, **kwargs)
+
+
+def test_a_bad_window_changes_nothing() -> None:
+    many, untouched = chart_many(noise(2, 20), baseline=8), chart_many(noise(2, 20), baseline=8)
+    for column, message in (([1.0], "shape"), ([1.0, np.inf], r"column\[1\] is infinite")):
+        with pytest.raises(ValueError, match=message):
+            append(many, np.array(column))
+    huge = chart_many(np.array([[1.0, 2, 1, 2, 1, 2, 1.7e308]]))
+    with pytest.raises(ValueError, match="not finite"):
+        append(huge, np.array([-1.7e308]))
+    assert huge.seen.shape == (7, 1)
+    same(many, untouched)
+
+
+def test_a_locked_series_is_not_judged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost of a new window does not grow with the history: rules see the tail only."""
+    many = chart_many(noise(5, 400), preset="nelson", baseline=24)
+    seen: list[int] = []
+    panel_of = "dreamclass_intel.xmr.many_append.panel_of"
+    from dreamclass_intel.xmr import many as module
+
+    def spy(part: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+        seen.append(part.size)
+        return module.panel_of(part, *args, **kwargs)
+
+    monkeypatch.setattr(panel_of, spy)
+    append(many, np.full(5, 100.0))
+    assert seen == [15 * 5]

@@ -6,6 +6,8 @@ Series are in sigma: centre 0, limits at -3 and 3, so that the zone lines are 1 
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamclass_intel.xmr import PRECEDENCE, PRESETS, Limits, analyse, chart_many, phrase, render_svg
+from dreamclass_intel.xmr import PRECEDENCE, PRESETS, Limits, Lines, analyse, chart_many, phrase, render_svg
 from dreamclass_intel.xmr.patterns import crossings_needed
 from dreamclass_intel.xmr.rules import rules_of
 
@@ -278,6 +280,47 @@ def test_shared_completing_points(vector: dict[str, Any]) -> None:
         assert completing(vector["values"], rule) == indices, rule
 
 
+# --- for every preset
+
+
+def keys(values: list[float | None], preset: str, shift: int = 0, **kwargs: Any) -> set[tuple[object, ...]]:
+    chart = analyse(values, baseline=GIVEN, preset=preset, **kwargs)
+    return {
+        (s.rule, s.side, s.start + shift, s.end + shift, s.known_at + shift, tuple(m + shift for m in s.members))
+        for s in chart.signals
+    }
+
+
+halves = st.lists(st.sampled_from([None, *(k / 2 for k in range(-7, 8))]), max_size=16)
+wavy = st.lists(st.tuples(st.floats(-2, 2), st.integers(1, 12)), max_size=5).map(
+    lambda parts: [level + 0.01 * (k % 3) for level, length in parts for k in range(length)]
+)
+series = st.lists(st.one_of(halves, wavy), max_size=4).map(lambda parts: [v for part in parts for v in part])
+
+
+@given(series, st.sampled_from(sorted(PRESETS)), st.integers(0, 60))
+def test_no_signal_spans_a_divider(values: list[float | None], preset: str, at: int) -> None:
+    both = keys(values, preset, dividers=[at])
+    if 0 < at < len(values):
+        assert both == keys(values[:at], preset) | keys(values[at:], preset, shift=at)
+
+
+@given(series, st.sampled_from(sorted(set(PRESETS) - {"anhoej"})))
+def test_signals_known_do_not_change_in_hindsight(values: list[float | None], preset: str) -> None:
+    def known(values: list[float | None], at: int) -> set[tuple[object, ...]]:
+        return {(rule, side, start, k) for rule, side, start, _, k, _ in keys(values, preset) if k <= at}
+
+    for i in range(len(values)):
+        assert known(values[: i + 1], i) == known(values, i)
+
+
+@given(series, st.sampled_from(sorted(PRESETS)))
+def test_mirrored_values_mirror_the_sides(values: list[float | None], preset: str) -> None:
+    swap = {"above": "below", "below": "above", "both": "both"}
+    mirrored = keys([None if v is None else -v for v in values], preset)
+    assert mirrored == {(key[0], swap[str(key[1])], *key[2:]) for key in keys(values, preset)}
+
+
 # --- a second implementation, in plain loops over windows
 
 
@@ -296,13 +339,13 @@ def near(points: list[float]) -> str | None:
 
 
 def monotone(points: list[float]) -> str | None:
-    steps = [b - a for a, b in zip(points, points[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(points)]
     return "above" if min(steps) > 0 else "below" if max(steps) < 0 else None
 
 
 def turns(points: list[float]) -> str | None:
-    steps = [b - a for a, b in zip(points, points[1:], strict=False)]
-    return "both" if all(a * b < 0 for a, b in zip(steps, steps[1:], strict=False)) else None
+    steps = [b - a for a, b in pairwise(points)]
+    return "both" if all(a * b < 0 for a, b in pairwise(steps)) else None
 
 
 def avoids(points: list[float]) -> str | None:
@@ -356,3 +399,33 @@ def test_equals_plain_loops(rng: np.random.Generator, rule: str) -> None:
                 before.append([end - of + 1, end])
     expected = {(side, a, b, a + of - 1) for side, found_ in spans.items() for a, b in found_}
     assert {event[:4] for event in found(values, preset, rule)} == expected
+
+
+# --- limits that differ from window to window
+
+
+@given(series, st.sampled_from(sorted(PRESETS)), st.booleans())
+def test_lines_may_differ_from_window_to_window(values: list[float | None], preset: str, bridge: bool) -> None:
+    """A centre that rises by 10 a window and limits that widen, with values that do the same, signal as still
+    ones do (but for the rules that compare neighbours: those look at the values as they are).
+    """
+    n = len(values)
+    center = 10.0 * np.arange(n)
+    width = 2.0 ** (np.arange(n) % 3)  # exact in binary: a point on a line stays on it
+    lines = Lines(center, center + 3 * width, center - 3 * width)
+    moving = replace(GIVEN, lines=lines)
+
+    def events(values: list[float | None], limits: Limits) -> list[tuple[object, ...]]:
+        chart = analyse(values, baseline=limits, preset=preset, bridge=bridge)
+        steps = ("trend", "alter")
+        return [(s.rule, s.side, s.start, s.end, s.members) for s in chart.signals if not s.rule.startswith(steps)]
+
+    exact = [None if v is None else round(v * 2) / 2 for v in values]
+    moved = [None if v is None else c + v * w for v, c, w in zip(exact, center.tolist(), width.tolist(), strict=True)]
+    assert events(moved, moving) == events(exact, GIVEN)
+
+
+def test_strength_under_moving_lines_is_in_thirds_of_the_width() -> None:
+    lines = Lines(np.array([0.0, 10.0]), np.array([3.0, 16.0]), np.array([-3.0, 4.0]))
+    one, two = analyse([4.0, 18.0], baseline=replace(GIVEN, lines=lines)).signals
+    assert (one.strength, two.strength) == (4.0, 4.0)
