@@ -10,28 +10,39 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
+    from dreamclass_intel.xmr.events import EVENT
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
+    from dreamclass_intel.xmr.many import ManyCharts, chart_many
+    from dreamclass_intel.xmr.many_append import append
+    from dreamclass_intel.xmr.many_limits import STATUSES, ManyLimits
+    from dreamclass_intel.xmr.patterns import SIDES
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
-    from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
+    from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal
     from dreamclass_intel.xmr.svg import render_svg
     from dreamclass_intel.xmr.words import phrase
 
 __all__ = [
     "CONSTANTS",
+    "EVENT",
     "PRECEDENCE",
     "PRESETS",
+    "SIDES",
+    "STATUSES",
     "Baseline",
     "Chart",
     "Factors",
     "Limits",
     "Lines",
+    "ManyCharts",
+    "ManyLimits",
     "Method",
     "Segment",
     "Series",
     "SeriesError",
     "Signal",
-    "Stretch",
     "analyse",
+    "append",
+    "chart_many",
     "compute_limits",
     "phrase",
     "read_series",
@@ -40,9 +51,14 @@ __all__ = [
 
 _HOMES = {
     "chart": ("Chart", "Segment", "analyse"),
+    "events": ("EVENT",),
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
+    "many": ("ManyCharts", "chart_many"),
+    "many_append": ("append",),
+    "many_limits": ("STATUSES", "ManyLimits"),
+    "patterns": ("SIDES",),
     "reading": ("Series", "SeriesError", "read_series"),
-    "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),
+    "rules": ("PRECEDENCE", "PRESETS", "Signal"),
     "svg": ("render_svg",),
     "words": ("phrase",),
 }

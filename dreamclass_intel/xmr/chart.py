@@ -12,6 +12,7 @@ and signals may come and go.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +21,9 @@ from itertools import pairwise
 import numpy as np
 
 from dreamclass_intel.xmr import words
-from dreamclass_intel.xmr.limits import Baseline, FloatArray, Limits, Method, limits_for
-from dreamclass_intel.xmr.rules import BoolArray, Signal, Stretch, judge, rules_of
+from dreamclass_intel.xmr.limits import DEFAULT, Baseline, FloatArray, IntArray, Limits, Method, limits_for
+from dreamclass_intel.xmr.panel import BoolArray
+from dreamclass_intel.xmr.rules import Judgement, Signal, judge, rules_of
 
 Bounds = tuple[float | None, float | None]
 Policy = Baseline | Limits | None
@@ -49,7 +51,7 @@ class Chart:
     moving_ranges: FloatArray
     judged: BoolArray
     segments: tuple[Segment, ...]
-    signals: tuple[Signal, ...]
+    judgements: tuple[Judgement, ...]
     given_labels: tuple[str, ...] | None = None
     incomplete: tuple[int, ...] = ()
     bounds: Bounds = (None, None)
@@ -76,6 +78,11 @@ class Chart:
         """The index of the newest judged point, or None."""
         where = np.flatnonzero(self.judged)
         return int(where[-1]) if where.size else None
+
+    @cached_property
+    def signals(self) -> tuple[Signal, ...]:
+        """All signals, segment by segment, in the order in which they became known."""
+        return tuple(signal for judgement in self.judgements for signal in judgement.signals())
 
     def signals_known_at(self, index: int) -> tuple[Signal, ...]:
         """The signals that window `index` completed: what an alert for that window reports."""
@@ -132,22 +139,34 @@ def analyse(
     if names is not None and len(names) != n:
         raise ValueError(f"{len(names)} labels for {n} values")
     open_windows = _indices("incomplete", incomplete, n)
-    judged = ~np.isnan(x)
-    judged[list(open_windows)] = False
+    judged = x == x  # NaN is not itself
     edges = (0, *(d for d in _indices("dividers", dividers, n) if d > 0), n)
     policies = _policies(baseline, edges)
 
-    moving = np.full(n, np.nan)
+    seen = x
+    if open_windows:
+        judged[list(open_windows)] = False
+        seen = np.where(judged, x, np.nan)
+    moving = np.empty(n)
     segments: list[Segment] = []
-    signals: list[Signal] = []
+    judgements: list[Judgement] = []
     for number, (start, stop) in enumerate(pairwise(edges)):
-        positions = np.flatnonzero(judged[start:stop]) + start
-        stretch = Stretch.of(x, positions, bridge=bridge, segment=number)
-        moving[positions] = stretch.ranges
-        limits, points = limits_for(positions, stretch.x, stretch.ranges, policies[number], method, length=n)
-        segments.append(Segment(start, stop, limits, points))
+        # `points` are the judged ones; `view` is what the rules see: with holes, unless they are stepped over.
+        view = points = seen[start:stop]
+        ranges = _ranges(view, moving[start:stop])
+        rows: IntArray | range = range(start, stop)
+        positions, gaps = rows, not judged[start:stop].all()
+        if gaps:
+            positions = np.flatnonzero(judged[start:stop]) + start
+            points = seen[positions]
+            if bridge:
+                view, rows, gaps = points, positions, False
+                moving[positions] = _ranges(points, np.empty_like(points))
+            ranges = moving[positions]
+        limits, basis = limits_for(positions, points, ranges, policies[number], method, length=n)
+        segments.append(Segment(start, stop, limits, basis))
         if limits is not None:
-            signals += judge(stretch, limits, preset)
+            judgements.append(judge(view, rows, limits, preset, segment=number, gaps=gaps))
     for array in (x, moving, judged):
         array.setflags(write=False)
     last = policies[-1]
@@ -156,14 +175,22 @@ def analyse(
         moving_ranges=moving,
         judged=judged,
         segments=tuple(segments),
-        signals=tuple(signals),
+        judgements=tuple(judgements),
         given_labels=names,
         incomplete=open_windows,
         bounds=bounds,
         bridge=bridge,
         preset=preset,
-        minimum=(last or Baseline()).minimum,
+        minimum=(last or DEFAULT).minimum,
     )
+
+
+def _ranges(x: FloatArray, out: FloatArray) -> FloatArray:
+    """|x - previous x| into `out` (shape [m]), NaN at the first point and wherever one of the two is missing."""
+    out[:1] = np.nan
+    with np.errstate(over="ignore"):  # Limits refuses what overflows, with words
+        np.subtract(x[1:], x[:-1], out=out[1:])
+    return np.abs(out, out=out)
 
 
 def _numbers(values: Sequence[float | None] | FloatArray) -> FloatArray:
@@ -185,8 +212,7 @@ def _numbers(values: Sequence[float | None] | FloatArray) -> FloatArray:
             x = np.array([_number(i, v) for i, v in enumerate(items)], dtype=np.float64)
     if x.ndim != 1:
         raise ValueError(f"values must be one series, not an array of shape {x.shape}")
-    infinite = np.flatnonzero(np.isinf(x))
-    if infinite.size:
+    if not math.isfinite(np.add.reduce(x)) and (infinite := np.flatnonzero(np.isinf(x))).size:
         raise ValueError(f"values[{infinite[0]}] is infinite")
     return x
 
@@ -205,6 +231,8 @@ def _number(index: int, value: object) -> float:
 
 def _indices(name: str, given: Sequence[int], n: int) -> tuple[int, ...]:
     """Sorted distinct indices below n; ValueError for a negative one."""
+    if not len(given):
+        return ()
     found = sorted({int(i) for i in given})
     if found and found[0] < 0:
         raise ValueError(f"{name} are indices from 0, not {found[0]}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -193,6 +194,9 @@ class Baseline:
             raise ValueError(f"a baseline range needs 0 <= start < stop, not {self.start}..{self.stop}")
 
 
+DEFAULT = Baseline()  # its minimum and trial_below hold where no policy is given
+
+
 def compute_limits(
     x: FloatArray,
     ranges: FloatArray,
@@ -210,8 +214,7 @@ def compute_limits(
         raise ValueError("limits need at least one point and one moving range")
     factors = method.factors
     kept, mr = _screened(ranges, method)
-    with np.errstate(over="ignore"):
-        middle = _mean(x) if method.center == "mean" else float(np.median(x))
+    middle = _mean(x) if method.center == "mean" else _median(x)
     figures = (middle, mr, middle + factors.npl * mr, middle - factors.npl * mr, factors.url * mr)
     basis = (method.constants, method.center, method.spread, method.screen)
     return Limits(
@@ -227,7 +230,7 @@ def compute_limits(
 
 
 def limits_for(
-    positions: IntArray,
+    positions: IntArray | range,
     x: FloatArray,
     ranges: FloatArray,
     policy: Baseline | None,
@@ -244,17 +247,18 @@ def limits_for(
     """
     if policy is not None and policy.limits is not None:
         return replace(policy.limits, status="locked"), policy.limits.n
-    rule = policy or Baseline()
-    first, last = 0, int(positions.size)
+    rule = policy or DEFAULT
+    first, last = 0, len(positions)
     locked = False
     if rule.start is not None and rule.stop is not None:
-        first, last = (int(i) for i in np.searchsorted(positions, (rule.start, rule.stop)))
+        first, last = (bisect_left(positions, edge) for edge in (rule.start, rule.stop))
         locked = length >= rule.stop
     elif policy is not None and last >= rule.count:
         last, locked = rule.count, True
     points = last - first
     inside = ranges[first + 1 : last]  # the step into the first point comes from outside the basis
-    inside = inside[~np.isnan(inside)]
+    if math.isnan(np.add.reduce(inside)):
+        inside = inside[~np.isnan(inside)]
     if points < rule.minimum or not inside.size:
         return None, points
     status: Status = "locked" if locked else "trial" if points < rule.trial_below else "computed"
@@ -265,16 +269,23 @@ def limits_for(
 def _mean(x: FloatArray) -> float:
     """The mean, rounded once: a constant series must give its constant back, and the hash must not depend on
     the order in which a machine's vector unit adds."""
-    low, high = float(x.min()), float(x.max())
-    if low == high:
-        return low
     if x.size <= 4096:
+        if x[0] == x[-1] and (x == x[0]).all():
+            return float(x[0])
         try:
             return math.fsum(x.tolist()) / x.size
         except OverflowError:
             return math.inf  # Limits refuses it with words
-    middle = float(x.mean())
-    return middle + float((x - middle).mean())  # the second pass takes back the first one's round-off
+    with np.errstate(over="ignore"):
+        middle = float(np.add.reduce(x)) / x.size
+    # A second pass takes back the first one's round-off; block by block, which needs no second array.
+    rest = math.fsum(float(np.add.reduce(x[k : k + 16384] - middle)) for k in range(0, x.size, 16384))
+    return middle + rest / x.size
+
+
+def _median(x: FloatArray) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.median(x))
 
 
 def _screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
@@ -283,7 +294,7 @@ def _screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
 
     A pass that would leave nothing but ties, hence a spread of zero and every point outside, is not made.
     """
-    average = _mean if method.spread == "mean" else lambda values: float(np.median(values))
+    average = _mean if method.spread == "mean" else _median
     kept, mr = ranges, average(ranges)
     for _ in range(method.screen):
         rest = kept[kept < method.factors.url * mr]

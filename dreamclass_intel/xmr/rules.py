@@ -1,42 +1,77 @@
-"""The rules: patterns of points that routine variation does not make, as dated events.
+"""The rules: patterns of points that routine variation does not make, in named presets, as dated events.
 
-Each rule is a function of the judged points of one segment and its limits. A preset is a tuple of rules; a
-new preset is a new entry of `PRESETS`. Not here: how limits are made (limits.py), what a signal means in
-words (words.py).
+A preset is a tuple of rules; a new preset is a new entry of `PRESETS`. Not here: how limits are made
+(limits.py), how a pattern is looked for (patterns.py), what a signal means in words (words.py).
 
 Comparisons are strict and on unrounded figures. Two numbers that differ by less than float round-off
 (`ROUND_OFF`) are the same number: else 0.1 + 0.2 would break a limit at 0.3, and a value on the centre line
 would count for a side.
+
+Conventions. They hold for every preset, except where its row says otherwise:
+
+- One sigma of the zone rules is a third of the distance from the centre to the limit on that side.
+- A point on a line is not beyond it. So a point on the centre line counts for no side and ends a run; two
+  equal neighbours end a trend and an alternation.
+- A missing window ends every pattern, and a window with a hole in it is no window (`bridge` steps over it).
+  An incomplete window is not judged and counts as missing. No pattern crosses a divider.
+- `members` are the points a chart marks; `known_at` is the point that completes the first window of the event.
+  Windows that overlap or adjoin are one event. All events are kept: none hides another.
+
+| preset           | rule                | pattern                                           | members               |
+|------------------|---------------------|---------------------------------------------------|-----------------------|
+| all              | outside_limits      | a point beyond a limit (3 sigma)                  | the point             |
+| wheeler          | run_of_8            | 8 on one side                                     | the whole run         |
+|                  | 3_of_4              | 3 of 4 beyond half-way, on one side; those beyond | the points beyond     |
+|                  |                     | the limit count                                   |                       |
+| western_electric | 2_of_3              | 2 of 3 beyond 2 sigma on one side, the third      | the points beyond     |
+|                  |                     | anywhere                                          |                       |
+|                  | 4_of_5              | 4 of 5 beyond 1 sigma on one side                 | the points beyond     |
+|                  | run_of_8            | as above                                          |                       |
+| nelson           | run_of_9            | 9 on one side                                     | the whole run         |
+|                  | trend_of_6          | 6 rising or falling (5 steps)                     | the whole trend       |
+|                  | alternating_14      | 14 up and down in turn (13 steps)                 | all of them           |
+|                  | 2_of_3, 4_of_5      | as above                                          |                       |
+|                  | 15_within_1_sigma   | 15 within 1 sigma, either side                    | all of them           |
+|                  | 8_beyond_1_sigma    | 8 beyond 1 sigma, with points on both sides       | all of them           |
+| nhs              | trend_of_7          | 7 rising or falling (6 steps)                     | the whole trend       |
+|                  | 2_of_3_near_limit   | 2 of 3 between 2 and 3 sigma, all 3 on one side;  | the points between 2  |
+|                  |                     | a point beyond the limit is not near it           | and 3 sigma           |
+|                  | run_of_7            | 7 on one side                                     | the whole run         |
+| anhoej           | anhoej (no limits)  | longest run > round(log2 n') + 3, or fewer        | the longest run, or   |
+|                  |                     | crossings than the 5 % quantile; n' leaves out    | all n' points         |
+|                  |                     | points on the centre, and steps over gaps         |                       |
+
+The side of a trend is where it leads (above: rising); that of a pattern without one is "both". `anhoej` is one
+verdict on the newest window, known since it last turned; it does not look at the limits.
+
+Sources. wheeler: Wheeler, Making Sense of Data (2003) and Understanding Variation; no trend rule.
+western_electric: Statistical Quality Control Handbook (1956), pp. 25-27. nelson: Nelson, Journal of Quality
+Technology 16(4), 1984, pp. 237-239. nhs: Making Data Count, as NHSRplotthedots computes it. anhoej: Anhøj and
+Olesen, PLoS ONE 2014, 9(11): e113825. Programs that mark only the completing points (qcc) mark the points that
+are both members and completed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import pairwise
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from dreamclass_intel.xmr import events, patterns
 from dreamclass_intel.xmr.limits import FloatArray, IntArray, Limits
-
-Side = Literal["above", "below"]
-BoolArray = npt.NDArray[np.bool_]
-
-# A centre is a sum of values, each off by half a unit in the last place, divided once: two units cover it.
-ROUND_OFF = 2 * float(np.finfo(np.float64).eps)
+from dreamclass_intel.xmr.panel import ROUND_OFF, BoolArray, Panel
+from dreamclass_intel.xmr.patterns import SIDES, Anhoej, Rule, Side, Window
 
 
 @dataclass(frozen=True)
 class Signal:
     """One signal. Indices are 0-based positions in the series.
 
-    `start`..`end` is the stretch that was looked at (the run; for 3_of_4 the windows of four), `members` the
-    points a chart marks, `known_at` the first index at which the pattern was complete: what an alert fires
-    on. `strength` is the distance from the centre, in sigma, of the point outside or of the mean member (inf
-    where sigma is 0). `limits_id` names the limits that were broken, `segment` the segment's number.
+    `start`..`end` is the stretch that was looked at (the run; for zone rules the windows), `members` the points
+    a chart marks, `known_at` the first index at which the pattern was complete: what an alert fires on.
+    `strength` is the mean distance of the members from the centre, in sigma (inf where sigma is 0). `limits_id`
+    names the limits that were broken, `segment` the segment's number.
     """
 
     rule: str
@@ -50,173 +85,65 @@ class Signal:
     segment: int = 0
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """The judged points of one segment: `positions`, `x` and `block`, all of shape [m].
-
-    Points of one block follow each other without a gap. With `bridge` a gap is stepped over and all are one
-    block.
-    """
-
-    positions: IntArray
-    x: FloatArray
-    block: IntArray
-    segment: int = 0
-
-    @classmethod
-    def of(cls, values: FloatArray, positions: IntArray, *, bridge: bool, segment: int = 0) -> Stretch:
-        """The stretch of `values` (shape [n]) at the ascending `positions` (shape [m])."""
-        block = np.zeros(positions.size, dtype=np.int64)
-        if not bridge and positions.size:
-            np.cumsum(positions[1:] - positions[:-1] > 1, out=block[1:])
-        return cls(positions, values[positions], block, segment)
-
-    @cached_property
-    def ranges(self) -> FloatArray:
-        """Moving ranges, shape [m]: |x - previous x|, NaN at the first point of a block."""
-        out = np.full(self.x.size, np.nan)
-        if out.size:
-            with np.errstate(over="ignore"):  # Limits refuses what overflows, with words
-                steps = np.abs(self.x[1:] - self.x[:-1])
-            steps[self.breaks] = np.nan
-            out[1:] = steps
-        return out
-
-    @cached_property
-    def breaks(self) -> BoolArray:
-        """Where a block ends, shape [m - 1]: True between k and k + 1 (of shape [0] without points)."""
-        return self.block[1:] != self.block[:-1]
-
-
-Rule = Callable[[Stretch, Limits], list[Signal]]
-
-
 def above(x: FloatArray, line: FloatArray | float, limits: Limits) -> BoolArray:
     """Where `x` (shape [m]) lies strictly above a line, by more than float round-off; False for NaN."""
-    return x > line + _slack(line, limits)
-
-
-def below(x: FloatArray, line: FloatArray | float, limits: Limits) -> BoolArray:
-    """Where `x` (shape [m]) lies strictly below a line, by more than float round-off; False for NaN."""
-    return x < line - _slack(line, limits)
-
-
-def _slack(line: FloatArray | float, limits: Limits) -> FloatArray | float:
-    # Taken from the limits and not from the series, so that a later value cannot change an earlier answer.
     largest = max(abs(limits.unpl), abs(limits.lnpl))
-    return ROUND_OFF * (max(largest, abs(line)) if isinstance(line, float) else np.maximum(largest, np.abs(line)))
+    return x > line + ROUND_OFF * np.maximum(largest, np.abs(line))
 
 
-def outside_limits(stretch: Stretch, limits: Limits) -> list[Signal]:
-    """One event for every point strictly outside the natural process limits (Wheeler's rule one)."""
-    found = []
-    _, upper, lower = limits.at(stretch.positions)
-    sides: tuple[tuple[Side, BoolArray], ...] = (
-        ("above", above(stretch.x, upper, limits)),
-        ("below", below(stretch.x, lower, limits)),
-    )
-    for side, outside in sides:
-        for k in np.flatnonzero(outside).tolist():
-            found.append(_signal("outside_limits", side, stretch, limits, k, k, k, slice(k, k + 1)))
-    return found
+OUTSIDE = Window("outside_limits", lambda panel: panel.beyond(1))
 
 
-def run_of(stretch: Stretch, limits: Limits, *, length: int) -> list[Signal]:
-    """One event for every maximal run of `length` or more points strictly on one side of the centre.
-
-    Wheeler's rule two with a length of 8. A point on the line, a gap or a divider ends the run. Known at
-    the `length`-th member.
-    """
-    m = stretch.x.size
-    if m < length:
-        return []
-    center, _, _ = limits.at(stretch.positions)
-    over, under = above(stretch.x, center, limits), below(stretch.x, center, limits)
-    cut = np.ones(m + 1, dtype=bool)  # a run starts here, or ended just before
-    cut[1:-1] = (over[1:] != over[:-1]) | (under[1:] != under[:-1]) | stretch.breaks
-    edges = np.flatnonzero(cut)
-    starts = edges[:-1]
-    long = (edges[1:] - starts >= length) & (over[starts] | under[starts])
-    found = []
-    for r in np.flatnonzero(long).tolist():
-        first, stop = int(edges[r]), int(edges[r + 1])
-        side: Side = "above" if over[first] else "below"
-        known, members = first + length - 1, slice(first, stop)
-        found.append(_signal(f"run_of_{length}", side, stretch, limits, first, stop - 1, known, members))
-    return found
+def _run_of(length: int) -> Window:
+    return Window(f"run_of_{length}", lambda panel: panel.beyond(0), length, length)
 
 
-def three_of_four(stretch: Stretch, limits: Limits) -> list[Signal]:
-    """Three (or four) of four consecutive points strictly beyond half-way to the same limit.
-
-    Wheeler's rule three. Points beyond the limit count. Windows that overlap or adjoin are one event, known
-    at the first completion; its members are the points beyond.
-    """
-    found: list[Signal] = []
-    if stretch.x.size < 4:
-        return found
-    center, upper, lower = limits.at(stretch.positions)
-    halves = [center + (limit - center) / 2 for limit in (upper, lower)]
-    sides: tuple[tuple[Side, BoolArray], ...] = (
-        ("above", above(stretch.x, halves[0], limits)),
-        ("below", below(stretch.x, halves[1], limits)),
-    )
-    whole = stretch.block[3:] == stretch.block[:-3]  # the window of four holds no gap
-    for side, beyond in sides:
-        one = beyond.view(np.int8)
-        ends = np.flatnonzero((one[:-3] + one[1:-2] + one[2:-1] + one[3:] >= 3) & whole) + 3
-        if not ends.size:
-            continue
-        # A window joins the one before if no point lies between them, and no gap either.
-        apart = (np.diff(ends) > 4) | (stretch.block[ends[1:]] != stretch.block[ends[:-1]])
-        edges = [0, *(np.flatnonzero(apart) + 1).tolist(), ends.size]
-        for i, j in pairwise(edges):
-            known, last = int(ends[i]), int(ends[j - 1])
-            members = np.flatnonzero(beyond[known - 3 : last + 1]) + (known - 3)
-            found.append(_signal("3_of_4", side, stretch, limits, known - 3, last, known, members))
-    return found
+def _trend_of(points: int) -> Window:
+    return Window(f"trend_of_{points}", lambda panel: panel.steps, points - 1, points - 1, lead=1)
 
 
-def _signal(
-    rule: str,
-    side: Side,
-    stretch: Stretch,
-    limits: Limits,
-    start: int,
-    end: int,
-    known: int,
-    members: slice | IntArray,
-) -> Signal:
-    """The event, its indices translated from places in the stretch to positions in the series."""
-    at = stretch.positions
-    marked = stretch.x[members]
-    if limits.lines is not None:
-        center, upper, lower = (line[at[members]] for line in limits.lines)
-        thirds = np.where(marked > center, upper - center, center - lower) / 3
-        with np.errstate(divide="ignore", invalid="ignore"):
-            strength = abs(float(np.mean((marked - center) / thirds)))
-    else:
-        distance = abs(float(np.add.reduce(marked)) / marked.size - limits.center)
-        strength = distance / limits.sigma if limits.sigma > 0 else float("inf")
-    return Signal(
-        rule=rule,
-        side=side,
-        start=int(at[start]),
-        end=int(at[end]),
-        known_at=int(at[known]),
-        members=tuple(at[members].tolist()),
-        strength=strength,
-        limits_id=limits.limits_id,
-        segment=stretch.segment,
-    )
+_TWO_OF_THREE = Window("2_of_3", lambda panel: panel.beyond(2 / 3), 2, 3)
+_FOUR_OF_FIVE = Window("4_of_5", lambda panel: panel.beyond(1 / 3), 4, 5)
 
-
-# Wheeler, Making Sense of Data (2003) and Understanding Variation: three rules, no trend rule. In drawing and
-# in words the earlier rule of a preset takes precedence.
+# In drawing and in words the earlier rule of a preset takes precedence.
 PRESETS: dict[str, tuple[Rule, ...]] = {
-    "wheeler": (outside_limits, partial(run_of, length=8), three_of_four),
+    "wheeler": (OUTSIDE, _run_of(8), Window("3_of_4", lambda panel: panel.beyond(1 / 2), 3, 4)),
+    "western_electric": (OUTSIDE, _TWO_OF_THREE, _FOUR_OF_FIVE, _run_of(8)),
+    "nelson": (
+        OUTSIDE,
+        _run_of(9),
+        _trend_of(6),
+        Window("alternating_14", patterns.alternating, 12, 12, lead=2),
+        _TWO_OF_THREE,
+        _FOUR_OF_FIVE,
+        Window("15_within_1_sigma", lambda panel: panel.within(1 / 3), 15, 15),
+        Window("8_beyond_1_sigma", patterns.either_side, 8, 8, also=patterns.both_sides),
+    ),
+    "nhs": (
+        OUTSIDE,
+        _trend_of(7),
+        Window("2_of_3_near_limit", patterns.near_limit, 2, 3, also=patterns.one_side),
+        _run_of(7),
+    ),
+    "anhoej": (Anhoej(),),
 }
-PRECEDENCE = ("outside_limits", "run_of_8", "3_of_4")
+# All rules; each preset's order is this one.
+PRECEDENCE = (
+    "outside_limits",
+    "run_of_9",
+    "trend_of_6",
+    "alternating_14",
+    "trend_of_7",
+    "2_of_3_near_limit",
+    "2_of_3",
+    "4_of_5",
+    "15_within_1_sigma",
+    "8_beyond_1_sigma",
+    "run_of_7",
+    "run_of_8",
+    "3_of_4",
+    "anhoej",
+)
 
 
 def rules_of(preset: str) -> tuple[Rule, ...]:
@@ -227,7 +154,50 @@ def rules_of(preset: str) -> tuple[Rule, ...]:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}") from None
 
 
-def judge(stretch: Stretch, limits: Limits, preset: str) -> list[Signal]:
-    """All signals of one segment, in the order in which they became known, then by precedence."""
-    found = [signal for rule in rules_of(preset) for signal in rule(stretch, limits)]
-    return sorted(found, key=lambda s: (s.known_at, PRECEDENCE.index(s.rule), s.side))
+@dataclass(eq=False)
+class Judgement:
+    """What the rules found in one segment: a panel of one series, its rows and the limits it was judged by.
+
+    `rows` gives the position in the series of each row of the panel.
+    """
+
+    found: events.Found
+    rules: tuple[Rule, ...]
+    rows: IntArray | range
+    limits: Limits
+    segment: int = 0
+
+    def signals(self) -> Iterator[Signal]:
+        """The signals in the order in which they became known, then by precedence."""
+        return (self.signal(event) for event in events.in_order(self.found.events).tolist())
+
+    def signal(self, event: tuple[int, int, int, int, int, int, int, float]) -> Signal:
+        """One row of the table of events as a signal."""
+        _, rule, side, start, end, known_at, _, strength = event
+        hits = self.found.hits[rule]
+        assert hits is not None
+        if hits.marks is None:
+            where = list(range(start, end + 1))
+        else:
+            marked = hits.marks[side if len(hits.marks) == 2 else 0, start : end + 1, 0]
+            where = (np.flatnonzero(marked) + start).tolist()
+        start, end, known_at = (int(self.rows[row]) for row in (start, end, known_at))
+        members = tuple(int(self.rows[row]) for row in where)
+        name = self.rules[rule].name
+        return Signal(name, SIDES[side], start, end, known_at, members, strength, self.limits.limits_id, self.segment)
+
+
+def judge(
+    x: FloatArray, rows: IntArray | range, limits: Limits, preset: str, *, segment: int = 0, gaps: bool = True
+) -> Judgement:
+    """What the preset's rules find in one segment: `x` (shape [m], NaN where not judged) at the positions `rows`
+    of its series. `gaps` False promises that there is no NaN.
+    """
+    rules = rules_of(preset)
+    panel = Panel(
+        x[:, None], float(limits.center), float(limits.unpl), float(limits.lnpl), limits.sigma, gaps, limits.n
+    )
+    if limits.lines is not None:
+        center, upper, lower = (np.asarray(line)[:, None] for line in limits.at(np.asarray(rows, dtype=np.int64)))
+        panel = Panel(panel.x, center, upper, lower, None, gaps, limits.n)
+    return Judgement(events.find(panel, rules), rules, rows, limits, segment)

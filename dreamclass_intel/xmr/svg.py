@@ -33,9 +33,21 @@ from dreamclass_intel.xmr.svg_parts import (
 # rule -> (letter and colour class, shape, legend); in the order of precedence
 _LOOKS = {
     "outside_limits": ("L", "diamond", "outside a limit"),
+    "run_of_9": ("R", "square", "9 or more in a row on one side"),
+    "trend_of_6": ("T", "square", "6 or more rising or falling"),
+    "alternating_14": ("A", "square", "14 or more up and down in turn"),
+    "trend_of_7": ("T", "square", "7 or more rising or falling"),
+    "2_of_3_near_limit": ("N", "triangle", "2 of 3 near a limit"),
+    "2_of_3": ("N", "triangle", "2 of 3 beyond 2 sigma"),
+    "4_of_5": ("F", "triangle", "4 of 5 beyond 1 sigma"),
+    "15_within_1_sigma": ("W", "square", "15 or more within 1 sigma"),
+    "8_beyond_1_sigma": ("B", "triangle", "8 or more beyond 1 sigma, both sides"),
+    "run_of_7": ("R", "square", "7 or more in a row on one side"),
     "run_of_8": ("R", "square", "8 or more in a row on one side"),
     "3_of_4": ("H", "triangle", "3 of 4 beyond half-way to a limit"),
+    "anhoej": ("S", "square", "the series as a whole: runs longer or fewer than chance"),
 }
+_LETTERS = list(dict.fromkeys(letter for letter, _, _ in _LOOKS.values()))
 _LEFT, _TOP, _X_HEIGHT, _GAP, _MR_HEIGHT = 70.0, 58.0, 240.0, 34.0, 96.0
 
 
@@ -246,7 +258,7 @@ class _Drawing:
                     f"letter {letter}",
                     x,
                     y - 8 if up else y + 15,
-                    "".join(sorted(letters[i], key="LRH".index)),
+                    "".join(sorted(letters[i], key=_LETTERS.index)),
                     "middle",
                 )
 

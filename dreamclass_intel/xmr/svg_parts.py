@@ -34,8 +34,8 @@ _RULES = {
     ".hollow": "fill:var(--g);stroke:var(--m);stroke-width:1.4",
     ".gap": "stroke:var(--m);stroke-width:1.2",
     ".L": "fill:var(--o)",
-    ".R": "fill:var(--r)",
-    ".H": "fill:var(--h)",
+    ".R,.xmr .T,.xmr .A,.xmr .W,.xmr .S": "fill:var(--r)",
+    ".H,.xmr .N,.xmr .F,.xmr .B": "fill:var(--h)",
     ".letter": "font-size:10px;font-weight:700",
 }
 STYLE = (

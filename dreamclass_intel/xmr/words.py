@@ -24,10 +24,28 @@ def phrase(chart: Chart, signal: Signal) -> str:
     limit = "upper" if signal.side == "above" else "lower"
     if signal.rule == "outside_limits":
         return f"{signal.side} the {limit} limit at {first}"
+    k, span = len(signal.members), chart.judged[signal.start : signal.end + 1].sum()
+    stretch = f"from {first} to {last}"
     if signal.rule.startswith("run_of_"):
-        return f"{len(signal.members)} in a row {signal.side} the centre line from {first} to {last}"
-    span = chart.judged[signal.start : signal.end + 1].sum()
-    return f"{len(signal.members)} of {span} beyond half-way to the {limit} limit from {first} to {last}"
+        return f"{k} in a row {signal.side} the centre line {stretch}"
+    if signal.rule.startswith("trend_of_"):
+        return f"{k} in a row {'rising' if signal.side == 'above' else 'falling'} {stretch}"
+    if signal.rule == "anhoej":
+        if signal.side == "both":
+            return f"{k} points cross the centre line less often than chance does, {stretch}"
+        return f"{k} in a row {signal.side} the centre line, more than chance gives in the points {stretch}"
+    return f"{_PATTERNS[signal.rule].format(k=k, span=span, side=signal.side, limit=limit)} {stretch}"
+
+
+_PATTERNS = {
+    "3_of_4": "{k} of {span} beyond half-way to the {limit} limit",
+    "2_of_3": "{k} of {span} beyond two thirds of the way to the {limit} limit",
+    "2_of_3_near_limit": "{k} of {span} near the {limit} limit",
+    "4_of_5": "{k} of {span} beyond a third of the way to the {limit} limit",
+    "alternating_14": "{k} up and down in turn",
+    "15_within_1_sigma": "{k} in a row within a third of the way to the limits",
+    "8_beyond_1_sigma": "{k} in a row beyond a third of the way to the limits, on both sides",
+}
 
 
 def verdict(chart: Chart) -> str:

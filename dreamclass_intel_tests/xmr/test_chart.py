@@ -298,7 +298,7 @@ def test_values_in_other_clothes() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"preset": "nhs"}, "preset must be one of wheeler"),
+        ({"preset": "none"}, "preset must be one of wheeler"),
         ({"constants": "mine"}, "constants must be one of"),
         ({"center": "mode"}, "center must be mean or median"),
         ({"screen": -1}, "number of passes"),
