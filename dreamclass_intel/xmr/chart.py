@@ -1,7 +1,8 @@
 """`analyse`: the whole XmR chart of one series, from values to signals, notes and a verdict.
 
 Here the series is checked, cut into segments and given its limits and signals. Not here: the arithmetic of
-limits (limits.py), the rules (rules.py), the wording (words.py), any drawing (svg.py).
+limits (limits.py; rates, rare events, trend and season: kinds.py, adjust.py), the rules (rules.py), the
+wording (words.py), any drawing (svg.py).
 
 As-of reading. The chart as it stood at index i is `analyse(values[:i + 1], ...)`. Once a segment's limits are
 locked its signals never change in hindsight: those with `known_at <= i` have the same rule, side, start and
@@ -20,6 +21,9 @@ from itertools import pairwise
 import numpy as np
 
 from dreamclass_intel.xmr import words
+from dreamclass_intel.xmr.adjust import Season
+from dreamclass_intel.xmr.advice import Advice, advise
+from dreamclass_intel.xmr.kinds import Plan, fit
 from dreamclass_intel.xmr.limits import Baseline, FloatArray, Limits, Method, limits_for
 from dreamclass_intel.xmr.rules import BoolArray, Signal, Stretch, judge, rules_of
 
@@ -41,8 +45,10 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """An XmR chart. Arrays have shape [n] and are read-only; NaN in `values` is a missing window, in
-    `moving_ranges` a step that cannot be taken. `judged` is False for missing and for incomplete windows.
+    """An XmR chart, or one of the other kinds. Arrays have shape [n] and are read-only; NaN in `values` is a
+    missing window, in `moving_ranges` a step that cannot be taken. `judged` is False for missing and for
+    incomplete windows. Moving ranges are those that the limits are made of: without season, for rates as
+    between two windows of the usual size, for g and t charts on the scale of the judgement (kinds.py).
     """
 
     values: FloatArray
@@ -56,6 +62,10 @@ class Chart:
     bridge: bool = False
     preset: str = "wheeler"
     minimum: int = 6
+    kind: str = "xmr"
+    denominators: FloatArray | None = None
+    trend: bool = False
+    season: Season | None = None
 
     def label(self, index: int) -> str:
         """What window `index` is called: its label, or the index itself where the series has none."""
@@ -80,6 +90,26 @@ class Chart:
     def signals_known_at(self, index: int) -> tuple[Signal, ...]:
         """The signals that window `index` completed: what an alert for that window reports."""
         return tuple(signal for signal in self.signals if signal.known_at == index)
+
+    @property
+    def adjustment(self) -> tuple[str, ...]:
+        """What the newest segment's limits follow beside the values (trend, season), in words; () for nothing."""
+        return words.adjustment(self, self.segments[-1])
+
+    def advice(self, period: int | None = None) -> tuple[Advice, ...]:
+        """Which other chart the newest segment's judged values ask for, and why; `period` is a season to test
+        for that the chart does not allow for already.
+        """
+        start = self.segments[-1].start
+        return advise(
+            np.where(self.judged, self.values, np.nan)[start:],
+            None if self.denominators is None else self.denominators[start:],
+            chart=self.kind,
+            trend=self.trend,
+            season=self.season,
+            period=period,
+            bridge=self.bridge,
+        )
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -108,6 +138,10 @@ def analyse(
     bridge: bool = False,
     incomplete: Sequence[int] = (),
     bounds: Bounds = (None, None),
+    chart: str = "xmr",
+    denominators: Sequence[float | None] | FloatArray | None = None,
+    trend: bool = False,
+    season: int | Season | None = None,
 ) -> Chart:
     """The chart of one series, oldest value first.
 
@@ -119,14 +153,23 @@ def analyse(
     screen: passes that drop outlying moving ranges from the limits (off by default).
     dividers: indices at which a new segment starts; limits, ranges and runs never cross them.
     incomplete: indices of windows still open: drawn, neither judged nor used.
-    bounds: natural bounds of the measure, for example (0, 1) for a rate.
+    bounds: natural bounds of the measure, for example (0, 1) for a rate; rates and rare events know theirs.
+    chart: the kind of chart: xmr; i_prime, p, p_prime, u, u_prime for rates; g, t for rare events (kinds.py).
+    denominators: shape [n], for rates: what each value is a rate of; may lack only where the value does.
+    trend: limits around the half-average line instead of a level (xmr, i_prime).
+    season: windows in a season (or a `Season`) whose factors are taken out, once the basis holds two full
+        seasons; said on the chart until then (xmr, i_prime).
+    The limits are then of each window, in `Limits.lines`, and back in the unit of the values.
     Dividers and incomplete indices beyond the end are ignored, so that a prefix takes the arguments of the
     whole. Raises ValueError for inf or non-numbers (naming the index), unknown names, and arguments that do
     not fit.
     """
     x = _numbers(values)
     n = int(x.size)
-    method = Method(constants, center, spread, screen)
+    sizes = None if denominators is None else _numbers(denominators, "denominators")
+    whole_season = season if season is None or isinstance(season, Season) else Season(int(season))
+    plan = Plan(chart, Method(constants, center, spread, screen), trend, whole_season, sizes)
+    plan.check_values(x)
     rules_of(preset)
     names = None if labels is None else tuple(str(label) for label in labels)
     if names is not None and len(names) != n:
@@ -136,6 +179,8 @@ def analyse(
     judged[list(open_windows)] = False
     edges = (0, *(d for d in _indices("dividers", dividers, n) if d > 0), n)
     policies = _policies(baseline, edges)
+    for number, policy in enumerate(policies):
+        _check_season(policy, whole_season, number)
 
     moving = np.full(n, np.nan)
     segments: list[Segment] = []
@@ -143,14 +188,20 @@ def analyse(
     for number, (start, stop) in enumerate(pairwise(edges)):
         positions = np.flatnonzero(judged[start:stop]) + start
         stretch = Stretch.of(x, positions, bridge=bridge, segment=number)
-        moving[positions] = stretch.ranges
-        limits, points = limits_for(positions, stretch.x, stretch.ranges, policies[number], method, length=n)
+        if plan.is_plain(policies[number]):
+            ranges = stretch.ranges
+            limits, points = limits_for(positions, stretch.x, ranges, policies[number], plan.method, length=n)
+            judge_by = limits
+        else:
+            limits, points, ranges, stretch, judge_by = fit(stretch, plan, policies[number], length=n)
+        moving[positions] = ranges
         segments.append(Segment(start, stop, limits, points))
-        if limits is not None:
-            signals += judge(stretch, limits, preset)
-    for array in (x, moving, judged):
+        if judge_by is not None:
+            signals += judge(stretch, judge_by, preset)
+    for array in (x, moving, judged, *(() if sizes is None else (sizes,))):
         array.setflags(write=False)
     last = policies[-1]
+    low, high = bounds
     return Chart(
         values=x,
         moving_ranges=moving,
@@ -159,19 +210,23 @@ def analyse(
         signals=tuple(signals),
         given_labels=names,
         incomplete=open_windows,
-        bounds=bounds,
+        bounds=(plan.kind.low if low is None else low, plan.kind.high if high is None else high),
         bridge=bridge,
         preset=preset,
         minimum=(last or Baseline()).minimum,
+        kind=chart,
+        denominators=sizes,
+        trend=trend,
+        season=whole_season,
     )
 
 
-def _numbers(values: Sequence[float | None] | FloatArray) -> FloatArray:
+def _numbers(values: Sequence[float | None] | FloatArray, name: str = "values") -> FloatArray:
     """A fresh float64 array of the values; ValueError naming the first index that holds no finite number."""
     if isinstance(values, np.ma.MaskedArray):
         values = np.ma.filled(values.astype(np.float64), np.nan)
     if isinstance(values, str | bytes):
-        raise ValueError("values must be a sequence of numbers, not text")
+        raise ValueError(f"{name} must be a sequence of numbers, not text")
     array = np.asarray(values) if hasattr(values, "__array__") else None
     if array is not None and array.dtype.kind in "fiu":
         x = array.astype(np.float64)
@@ -180,18 +235,18 @@ def _numbers(values: Sequence[float | None] | FloatArray) -> FloatArray:
         # Types are looked at first because numpy would take "1.5" and True for numbers.
         plain = set(map(type, items)) <= {float, int, type(None)}
         try:
-            x = np.array(items if plain else [_number(i, v) for i, v in enumerate(items)], dtype=np.float64)
+            x = np.array(items if plain else [_number(i, v, name) for i, v in enumerate(items)], dtype=np.float64)
         except OverflowError:
-            x = np.array([_number(i, v) for i, v in enumerate(items)], dtype=np.float64)
+            x = np.array([_number(i, v, name) for i, v in enumerate(items)], dtype=np.float64)
     if x.ndim != 1:
-        raise ValueError(f"values must be one series, not an array of shape {x.shape}")
+        raise ValueError(f"{name} must be one series, not an array of shape {x.shape}")
     infinite = np.flatnonzero(np.isinf(x))
     if infinite.size:
-        raise ValueError(f"values[{infinite[0]}] is infinite")
+        raise ValueError(f"{name}[{infinite[0]}] is infinite")
     return x
 
 
-def _number(index: int, value: object) -> float:
+def _number(index: int, value: object, name: str) -> float:
     """One value as a float; None stays a missing window."""
     if value is None:
         return float("nan")
@@ -200,7 +255,7 @@ def _number(index: int, value: object) -> float:
             return float(value)  # type: ignore[arg-type]  # Decimal, Fraction, numpy scalars
         except (TypeError, ValueError, OverflowError):
             pass
-    raise ValueError(f"values[{index}] is not a number: {value!r:.60}")
+    raise ValueError(f"{name}[{index}] is not a number: {value!r:.60}")
 
 
 def _indices(name: str, given: Sequence[int], n: int) -> tuple[int, ...]:
@@ -228,3 +283,16 @@ def _policies(baseline: Policy | Sequence[Policy], edges: tuple[int, ...]) -> li
     home = sum(edge <= baseline.start for edge in edges[1:-1])
     others = Baseline(baseline.count, baseline.minimum, baseline.trial_below)
     return [baseline if k == home else others for k in range(count)]
+
+
+def _check_season(policy: Baseline | None, season: Season | None, number: int) -> None:
+    """Raise ValueError for a baseline that can never hold two seasons."""
+    if season is None or policy is None or policy.limits is not None:
+        return
+    ranged = policy.start is not None and policy.stop is not None
+    held = policy.stop - policy.start if ranged else policy.count  # type: ignore[operator]
+    if held < 2 * season.length:
+        raise ValueError(
+            f"the baseline of segment {number} holds {held} windows, two seasons of {season.length} need "
+            f"{2 * season.length}"
+        )
