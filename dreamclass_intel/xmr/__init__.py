@@ -9,7 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dreamclass_intel.xmr.adjust import Adjustment, Season
+    from dreamclass_intel.xmr.advice import Advice, advise
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
+    from dreamclass_intel.xmr.kinds import KINDS
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
     from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
@@ -18,19 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONSTANTS",
+    "KINDS",
     "PRECEDENCE",
     "PRESETS",
+    "Adjustment",
+    "Advice",
     "Baseline",
     "Chart",
     "Factors",
     "Limits",
     "Lines",
     "Method",
+    "Season",
     "Segment",
     "Series",
     "SeriesError",
     "Signal",
     "Stretch",
+    "advise",
     "analyse",
     "compute_limits",
     "phrase",
@@ -39,7 +47,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "adjust": ("Adjustment", "Season"),
+    "advice": ("Advice", "advise"),
     "chart": ("Chart", "Segment", "analyse"),
+    "kinds": ("KINDS",),
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
     "reading": ("Series", "SeriesError", "read_series"),
     "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),

@@ -109,6 +109,7 @@ class Chart:
             season=self.season,
             period=period,
             bridge=self.bridge,
+            first=start,
         )
 
     @cached_property
@@ -197,7 +198,7 @@ def analyse(
         moving[positions] = ranges
         segments.append(Segment(start, stop, limits, points))
         if judge_by is not None:
-            signals += judge(stretch, judge_by, preset)
+            signals += plan.kept(judge(stretch, judge_by, preset))
     for array in (x, moving, judged, *(() if sizes is None else (sizes,))):
         array.setflags(write=False)
     last = policies[-1]

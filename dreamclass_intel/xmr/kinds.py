@@ -15,7 +15,9 @@ size N, the mean denominator of the basis. They differ in where the width comes 
   Technology 26(1)).
 
 g and t are judged on the scale x^(1/3.6), where waiting times are close to normal: on their own scale half-way
-lines and moving ranges would mean nothing. Their `mr_bar`, `url` and moving ranges are on that scale.
+lines and moving ranges would mean nothing. Their `mr_bar`, `url` and moving ranges are on that scale. A g chart
+is judged by points outside and runs only: between a lower limit that cannot be broken and an upper one that
+1.8 % of quiet points break, half-way lines have no meaning.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from dreamclass_intel.xmr.limits import (
     mean_of,
     screened,
 )
-from dreamclass_intel.xmr.rules import Stretch
+from dreamclass_intel.xmr.rules import Signal, Stretch
 
 NELSON = 1 / 3.6
 
@@ -109,13 +111,13 @@ class Plan:
             raise ValueError(f"chart must be one of {', '.join(KINDS)}, not {self.chart!r}")
         if self.kind.weighted != (self.sizes is not None):
             needs = "needs" if self.kind.weighted else "takes no"
-            raise ValueError(f"a {self.chart} chart {needs} denominators")
+            raise ValueError(f"chart {self.chart!r} {needs} denominators")
         if (self.trend or self.season) and not self.kind.adjustable:
-            raise ValueError(f"trend and season go with xmr and i_prime charts, not with {self.chart}")
+            raise ValueError(f"trend and season go with charts xmr and i_prime, not with {self.chart!r}")
         if (self.kind.theory or self.kind.between) and (self.method.spread != "mean" or self.method.screen):
-            raise ValueError(f"the width of a {self.chart} chart follows from theory: no spread, no screen")
+            raise ValueError(f"chart {self.chart!r} has its width from theory: neither spread nor screen apply")
         if (self.kind.standardised or self.kind.between) and self.method.center != "mean":
-            raise ValueError(f"the centre of a {self.chart} chart is part of its definition: no center")
+            raise ValueError(f"chart {self.chart!r} has its centre by definition: center does not apply")
 
     @property
     def kind(self) -> Kind:
@@ -128,10 +130,16 @@ class Plan:
         """
         given = policy.limits if policy else None
         if given is not None and given.kind != self.chart:
-            raise ValueError(f"the limits given are of a {given.kind} chart, not of a {self.chart} chart")
+            raise ValueError(f"the limits given are of chart {given.kind!r}, not of {self.chart!r}")
         if given is not None:
             return self.chart == "xmr" and given.adjustment is None
         return self.chart == "xmr" and not self.trend and self.season is None
+
+    def kept(self, signals: list[Signal]) -> list[Signal]:
+        """Those of the signals that mean something on this kind of chart."""
+        if not self.kind.between:
+            return signals
+        return [signal for signal in signals if signal.rule.startswith(("outside_limits", "run_of_"))]
 
     def check_values(self, x: FloatArray) -> None:
         """Raise ValueError, naming the index, for a value (shape [n]) that the kind cannot have or that has no
@@ -144,7 +152,7 @@ class Plan:
         ):
             if bad is not None and bad.any():
                 i = int(np.argmax(bad))
-                raise ValueError(f"values[{i}] is {x[i]:g}: a {self.chart} chart has no values {what}")
+                raise ValueError(f"values[{i}] is {x[i]:g}: chart {self.chart!r} has no values {what}")
         if self.sizes is not None:
             if self.sizes.size != x.size:
                 raise ValueError(f"{self.sizes.size} denominators for {x.size} values")
@@ -293,7 +301,7 @@ def _lines(limits: Limits, plan: Plan, length: int) -> Lines | None:
     width = np.ones(length)
     if plan.sizes is not None:
         if limits.denominator is None:
-            raise ValueError(f"the limits given for a {plan.chart} chart do not say for which denominator")
+            raise ValueError(f"the limits given for chart {plan.chart!r} do not say for which denominator")
         known = plan.sizes > 0  # a missing window is drawn like one of the usual size
         width[known] = np.sqrt(limits.denominator / plan.sizes[known])
     shape = limits.adjustment or Adjustment()

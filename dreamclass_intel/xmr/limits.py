@@ -184,8 +184,11 @@ class Limits:
     ) -> Limits:
         """Locked limits from figures somebody states. What is left out follows from the distance of the
         limits by Wheeler's constants: centre half-way, mR-bar = half the distance / 2.660, URL = 3.268
-        mR-bar. Limits of a rate need the `denominator` of the window they were stated for.
+        mR-bar. Limits of a rate need the `denominator` of the window they were stated for, those of g and t charts
+        their centre and mR-bar: these do not follow from the distance of the limits.
         """
+        if kind in ("g", "t") and (center is None or mr_bar is None):
+            raise ValueError(f"limits of chart {kind!r} need their centre and mR-bar")
         factors = CONSTANTS["wheeler"]["mean"]
         middle = lnpl + (unpl - lnpl) / 2 if center is None else center
         mr = (unpl - lnpl) / 2 / factors.npl if mr_bar is None else mr_bar
