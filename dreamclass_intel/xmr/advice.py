@@ -214,17 +214,20 @@ def _moved(points: _Points, e: FloatArray, trend: bool, season: Season | None) -
     line = diagnostics.less_line(points.positions.astype(np.float64), e)
     if trend:
         return [], line
-    z = diagnostics.with_time(e, diagnostics.lag_one(line, points.near))
+    place, stepped = diagnostics.less_step(e, _STEP)
+    once = diagnostics.step_beats_line(stepped, line)
+    rest = stepped if once else line
+    # What a wrong shape leaves is autocorrelated, which would hide the very step it comes from.
+    z = diagnostics.with_time(e, diagnostics.lag_one(rest, points.near))
     if abs(z) <= _TWO_SIDED:
         return [], e - e.mean()
     source = "Daniels 1950, rank correlation with time, deflated for autocorrelation; step or line by BIC"
-    place, stepped = diagnostics.less_step(e, _STEP)
-    if diagnostics.step_beats_line(stepped, line):
+    if once:
         at = int(points.positions[place])
         words = f"the level moved once, near index {at}, and did not drift: a step fits better than a line"
-        return [Advice("shift", words, abs(z), _TWO_SIDED, source, f"a divider near {at}")], stepped
+        return [Advice("shift", words, abs(z), _TWO_SIDED, source, f"a divider near {at}")], rest
     words = f"the values {'rise' if z > 0 else 'fall'} all along: limits around one level flag both ends of it"
-    return [Advice("trend", words, abs(z), _TWO_SIDED, source, "trend=True")], line
+    return [Advice("trend", words, abs(z), _TWO_SIDED, source, "trend=True")], rest
 
 
 def _season(positions: IntArray, e: FloatArray, period: int) -> tuple[list[Advice], FloatArray]:
