@@ -168,11 +168,11 @@ def test_the_season_is_said() -> None:
 
 def test_two_full_seasons_are_needed() -> None:
     """Until then plain limits, on trial, and said to be such."""
-    for n, adjusted in ((11, False), (12, True)):
-        chart = analyse(seasonal(n), season=6)
+    for n, adjusted in ((15, False), (16, True)):
+        chart = analyse(seasonal(n), season=8)
         assert (held(chart).adjustment is not None) == adjusted
         assert held(chart).status == ("computed" if adjusted else "trial")
-        assert ("the season of 6 windows is not taken out" in " ".join(chart.notes)) != adjusted
+        assert ("the season of 8 windows is not taken out" in " ".join(chart.notes)) != adjusted
     holes: list[float | None] = list(seasonal(36))
     holes[2::6] = [None] * 6
     assert held(analyse(holes, season=6)).adjustment is None, "a window of the season without any value"

@@ -90,6 +90,13 @@ def test_a_trend_is_not_taken_for_autocorrelation() -> None:
     assert share["autocorrelation"] < 0.06
 
 
+def test_autocorrelation_is_not_taken_for_a_trend() -> None:
+    """Without deflation a third of such series would pass for trended."""
+    share = rates(lambda rng, n: autoregressive(rng, n, 0.6), 52, series=300)
+    assert share["trend"] + share["shift"] < 0.1
+    assert share["autocorrelation"] > 0.9
+
+
 # --- each topic
 
 

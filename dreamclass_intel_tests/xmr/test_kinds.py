@@ -120,6 +120,33 @@ def test_standing_is_that_of_plain_limits(kind: str, n: int, status: str | None)
     assert (limits.status if limits else None) == status
 
 
+@pytest.mark.parametrize("kind", ["i_prime", "p_prime", "t"])
+def test_the_step_into_a_baseline_range_is_not_part_of_it(kind: str) -> None:
+    sizes = [100] * 24 if kind != "t" else None
+    chart = analyse([0.9] * 8 + SHARES[:16], denominators=sizes, chart=kind, baseline=Baseline(start=8, stop=24))
+    alone = analyse(SHARES[:16], denominators=None if sizes is None else sizes[:16], chart=kind)
+    assert chart.limits is not None
+    assert alone.limits is not None
+    assert (chart.limits.mr_bar, chart.limits.ranges) == (alone.limits.mr_bar, 15)
+
+
+def test_limits_ids_name_kind_and_basis() -> None:
+    made = [analyse(SHARES, denominators=SIZES, chart=kind).limits for kind in WEIGHTED]
+    made += [analyse(SHARES, denominators=[2 * size for size in SIZES], chart="u_prime").limits]
+    assert len({limits.limits_id for limits in made if limits}) == 6
+    again = analyse(SHARES, denominators=SIZES, chart="p").limits
+    assert again is not None
+    assert again.limits_id == made[1].limits_id  # type: ignore[union-attr]
+
+
+def test_computed_limits_that_are_given_are_locked() -> None:
+    limits = analyse(TIMES, chart="t").limits
+    again = analyse(TIMES[:5], chart="t", baseline=limits).limits
+    assert limits is not None
+    assert again is not None
+    assert (limits.status, again.status, again.limits_id) == ("computed", "locked", limits.limits_id)
+
+
 def test_i_prime_judges_a_small_window_by_its_own_limits() -> None:
     """The same value: far out on 400, routine on 10."""
     values = [*SHARES, 0.5]
@@ -182,6 +209,15 @@ def test_waiting_times_are_judged_on_their_own_scale() -> None:
         assert {s.rule for s in chart.signals} == rules
     signal = analyse([limits.unpl * 1.001], chart="t", baseline=limits).signals[0]
     assert signal.strength == pytest.approx(3, abs=0.02), "three sigma, on that scale"
+
+
+def test_a_g_chart_is_judged_by_points_outside_and_runs() -> None:
+    """Zeros lie beyond half-way to a lower limit of 0, and are routine where events follow each other closely."""
+    limits = analyse([0, 5, 1, 0, 2, 0, 3, 1, 0, 4, 1, 2], chart="g").limits
+    quiet = analyse([2, 0, 0, 0, 2], chart="g", baseline=limits)
+    assert quiet.signals == ()
+    loud = analyse([0] * 8 + [40], chart="g", baseline=limits)
+    assert {(s.rule, s.side) for s in loud.signals} == {("run_of_8", "below"), ("outside_limits", "above")}
 
 
 def quiet_signals(kind: str, draw: str, seed: int = 7, series: int = 300) -> float:

@@ -105,6 +105,15 @@ CASES = [
         {"outside": [15], "run": [], "zone": [], "mr": [15]},
     ),
     Case(
+        "wheeler_msd_p382_screened",
+        "the same as NHSRplotthedots answers it by default, with one screening pass (Nelson 1982)",
+        [5045.0, 4350, 4350, 3975, 4290, 4430, 4485, 4285, 3980, 3925, 3645, 3760, 3300, 3685, 3463, 5200],
+        {"center": 4135.5, "lnpl": 3451.1, "unpl": 4819.9},
+        0.05,
+        {"outside": [0, 12, 15]},
+        {"constants": "astm", "screen": 1},
+    ),
+    Case(
         "wheeler_msd_p145_median",
         "Wheeler, Making Sense of Data (2003) p. 145, section 10.2: median moving range",
         [2.5, 2.3, 16.3, 6.3, 7.6, 16.3, 7.1, 7.8, 7.8, 9.9, 10.5, -4.8],
