@@ -9,8 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dreamclass_intel.xmr.adjust import Adjustment, Season
+    from dreamclass_intel.xmr.advice import Advice, advise
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
     from dreamclass_intel.xmr.events import EVENT
+    from dreamclass_intel.xmr.kinds import KINDS
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
     from dreamclass_intel.xmr.many import ManyCharts, chart_many
     from dreamclass_intel.xmr.many_append import append
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CONSTANTS",
     "EVENT",
+    "KINDS",
     "PRECEDENCE",
     "PRESETS",
     "SIDES",
     "STATUSES",
+    "Adjustment",
+    "Advice",
     "Baseline",
     "Chart",
     "Factors",
@@ -36,10 +42,12 @@ __all__ = [
     "ManyCharts",
     "ManyLimits",
     "Method",
+    "Season",
     "Segment",
     "Series",
     "SeriesError",
     "Signal",
+    "advise",
     "analyse",
     "append",
     "chart_many",
@@ -50,8 +58,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "adjust": ("Adjustment", "Season"),
+    "advice": ("Advice", "advise"),
     "chart": ("Chart", "Segment", "analyse"),
     "events": ("EVENT",),
+    "kinds": ("KINDS",),
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
     "many": ("ManyCharts", "chart_many"),
     "many_append": ("append",),

@@ -1,7 +1,8 @@
 """`analyse`: the whole XmR chart of one series, from values to signals, notes and a verdict.
 
 Here the series is checked, cut into segments and given its limits and signals. Not here: the arithmetic of
-limits (limits.py), the rules (rules.py), the wording (words.py), any drawing (svg.py).
+limits (limits.py; rates, rare events, trend and season: kinds.py, adjust.py), the rules (rules.py), the
+wording (words.py), any drawing (svg.py).
 
 As-of reading. The chart as it stood at index i is `analyse(values[:i + 1], ...)`. Once a segment's limits are
 locked its signals never change in hindsight: those with `known_at <= i` have the same rule, side, start and
@@ -12,7 +13,6 @@ and signals may come and go.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,12 +21,15 @@ from itertools import pairwise
 import numpy as np
 
 from dreamclass_intel.xmr import words
-from dreamclass_intel.xmr.limits import DEFAULT, Baseline, FloatArray, IntArray, Limits, Method, limits_for
-from dreamclass_intel.xmr.panel import BoolArray
+from dreamclass_intel.xmr.adjust import Season
+from dreamclass_intel.xmr.advice import Advice, advise
+from dreamclass_intel.xmr.arguments import Policy, check_season, indices, numbers, policies_for
+from dreamclass_intel.xmr.kinds import Plan, fit
+from dreamclass_intel.xmr.limits import DEFAULT, BoolArray, FloatArray, IntArray, Limits, Method, limits_for
 from dreamclass_intel.xmr.rules import Judgement, Signal, judge, rules_of
+from dreamclass_intel.xmr.stretch import Stretch, moving_ranges
 
 Bounds = tuple[float | None, float | None]
-Policy = Baseline | Limits | None
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,10 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """An XmR chart. Arrays have shape [n] and are read-only; NaN in `values` is a missing window, in
-    `moving_ranges` a step that cannot be taken. `judged` is False for missing and for incomplete windows.
+    """An XmR chart, or one of the other kinds. Arrays have shape [n] and are read-only; NaN in `values` is a
+    missing window, in `moving_ranges` a step that cannot be taken. `judged` is False for missing and for
+    incomplete windows. Moving ranges are those that the limits are made of: without season, for rates as
+    between two windows of the usual size, for g and t charts on the scale of the judgement (kinds.py).
     """
 
     values: FloatArray
@@ -58,6 +63,10 @@ class Chart:
     bridge: bool = False
     preset: str = "wheeler"
     minimum: int = 6
+    kind: str = "xmr"
+    denominators: FloatArray | None = None
+    trend: bool = False
+    season: Season | None = None
 
     def label(self, index: int) -> str:
         """What window `index` is called: its label, or the index itself where the series has none."""
@@ -88,6 +97,27 @@ class Chart:
         """The signals that window `index` completed: what an alert for that window reports."""
         return tuple(signal for signal in self.signals if signal.known_at == index)
 
+    @property
+    def adjustment(self) -> tuple[str, ...]:
+        """What the newest segment's limits follow beside the values (trend, season), in words; () for nothing."""
+        return words.adjustment(self, self.segments[-1])
+
+    def advice(self, period: int | None = None) -> tuple[Advice, ...]:
+        """Which other chart the newest segment's judged values ask for, and why; `period` is a season to test
+        for that the chart does not allow for already.
+        """
+        start = self.segments[-1].start
+        return advise(
+            np.where(self.judged, self.values, np.nan)[start:],
+            None if self.denominators is None else self.denominators[start:],
+            chart=self.kind,
+            trend=self.trend,
+            season=self.season,
+            period=period,
+            bridge=self.bridge,
+            first=start,
+        )
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know and nobody should be alarmed by (mR above its limit, unbreakable limits,
@@ -115,6 +145,10 @@ def analyse(
     bridge: bool = False,
     incomplete: Sequence[int] = (),
     bounds: Bounds = (None, None),
+    chart: str = "xmr",
+    denominators: Sequence[float | None] | FloatArray | None = None,
+    trend: bool = False,
+    season: int | Season | None = None,
 ) -> Chart:
     """The chart of one series, oldest value first.
 
@@ -126,22 +160,33 @@ def analyse(
     screen: passes that drop outlying moving ranges from the limits (off by default).
     dividers: indices at which a new segment starts; limits, ranges and runs never cross them.
     incomplete: indices of windows still open: drawn, neither judged nor used.
-    bounds: natural bounds of the measure, for example (0, 1) for a rate.
+    bounds: natural bounds of the measure, for example (0, 1) for a rate; rates and rare events know theirs.
+    chart: the kind of chart: xmr; i_prime, p, p_prime, u, u_prime for rates; g, t for rare events (kinds.py).
+    denominators: shape [n], for rates: what each value is a rate of; may lack only where the value does.
+    trend: limits around the half-average line instead of a level (xmr, i_prime).
+    season: windows in a season (or a `Season`) whose factors are taken out, once the basis holds two full
+        seasons; said on the chart until then (xmr, i_prime).
+    The limits are then of each window, in `Limits.lines`, and back in the unit of the values.
     Dividers and incomplete indices beyond the end are ignored, so that a prefix takes the arguments of the
     whole. Raises ValueError for inf or non-numbers (naming the index), unknown names, and arguments that do
     not fit.
     """
-    x = _numbers(values)
+    x = numbers(values)
     n = int(x.size)
-    method = Method(constants, center, spread, screen)
-    rules_of(preset)
+    sizes = None if denominators is None else numbers(denominators, "denominators")
+    whole_season = season if season is None or isinstance(season, Season) else Season(int(season))
+    plan = Plan(chart, Method(constants, center, spread, screen), trend, whole_season, sizes)
+    plan.check_values(x)
+    rules = rules_of(preset)
     names = None if labels is None else tuple(str(label) for label in labels)
     if names is not None and len(names) != n:
         raise ValueError(f"{len(names)} labels for {n} values")
-    open_windows = _indices("incomplete", incomplete, n)
+    open_windows = indices("incomplete", incomplete, n)
     judged = x == x  # NaN is not itself
-    edges = (0, *(d for d in _indices("dividers", dividers, n) if d > 0), n)
-    policies = _policies(baseline, edges)
+    edges = (0, *(d for d in indices("dividers", dividers, n) if d > 0), n)
+    policies = policies_for(baseline, edges)
+    for number, policy in enumerate(policies):
+        check_season(policy, whole_season, number)
 
     seen = x
     if open_windows:
@@ -153,7 +198,7 @@ def analyse(
     for number, (start, stop) in enumerate(pairwise(edges)):
         # `points` are the judged ones; `view` is what the rules see: with holes, unless they are stepped over.
         view = points = seen[start:stop]
-        ranges = _ranges(view, moving[start:stop])
+        ranges = moving_ranges(view, moving[start:stop])
         rows: IntArray | range = range(start, stop)
         positions, gaps = rows, not judged[start:stop].all()
         if gaps:
@@ -161,15 +206,27 @@ def analyse(
             points = seen[positions]
             if bridge:
                 view, rows, gaps = points, positions, False
-                moving[positions] = _ranges(points, np.empty_like(points))
+                moving[positions] = moving_ranges(points, np.empty_like(points))
             ranges = moving[positions]
-        limits, basis = limits_for(positions, points, ranges, policies[number], method, length=n)
+        policy = policies[number]
+        if plan.is_plain(policy):
+            limits, basis = limits_for(positions, points, ranges, policy, plan.method, length=n)
+            judge_by = limits
+        else:
+            stretch = Stretch(points, np.asarray(positions, dtype=np.int64), bridge)
+            limits, basis, moving[positions], points, judge_by = fit(stretch, plan, policy, length=n)
+            if gaps:
+                view = np.full(stop - start, np.nan)
+                view[np.asarray(positions) - start] = points
+            else:
+                view = points
         segments.append(Segment(start, stop, limits, basis))
-        if limits is not None:
-            judgements.append(judge(view, rows, limits, preset, segment=number, gaps=gaps))
-    for array in (x, moving, judged):
+        if judge_by is not None:
+            judgements.append(judge(view, rows, judge_by, plan.kept(rules), segment=number, gaps=gaps))
+    for array in (x, moving, judged, *(() if sizes is None else (sizes,))):
         array.setflags(write=False)
     last = policies[-1]
+    low, high = bounds
     return Chart(
         values=x,
         moving_ranges=moving,
@@ -178,81 +235,12 @@ def analyse(
         judgements=tuple(judgements),
         given_labels=names,
         incomplete=open_windows,
-        bounds=bounds,
+        bounds=(plan.kind.low if low is None else low, plan.kind.high if high is None else high),
         bridge=bridge,
         preset=preset,
         minimum=(last or DEFAULT).minimum,
+        kind=chart,
+        denominators=sizes,
+        trend=trend,
+        season=whole_season,
     )
-
-
-def _ranges(x: FloatArray, out: FloatArray) -> FloatArray:
-    """|x - previous x| into `out` (shape [m]), NaN at the first point and wherever one of the two is missing."""
-    out[:1] = np.nan
-    with np.errstate(over="ignore"):  # Limits refuses what overflows, with words
-        np.subtract(x[1:], x[:-1], out=out[1:])
-    return np.abs(out, out=out)
-
-
-def _numbers(values: Sequence[float | None] | FloatArray) -> FloatArray:
-    """A fresh float64 array of the values; ValueError naming the first index that holds no finite number."""
-    if isinstance(values, np.ma.MaskedArray):
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    if isinstance(values, str | bytes):
-        raise ValueError("values must be a sequence of numbers, not text")
-    array = np.asarray(values) if hasattr(values, "__array__") else None
-    if array is not None and array.dtype.kind in "fiu":
-        x = array.astype(np.float64)
-    else:
-        items = list(values)
-        # Types are looked at first because numpy would take "1.5" and True for numbers.
-        plain = set(map(type, items)) <= {float, int, type(None)}
-        try:
-            x = np.array(items if plain else [_number(i, v) for i, v in enumerate(items)], dtype=np.float64)
-        except OverflowError:
-            x = np.array([_number(i, v) for i, v in enumerate(items)], dtype=np.float64)
-    if x.ndim != 1:
-        raise ValueError(f"values must be one series, not an array of shape {x.shape}")
-    if not math.isfinite(np.add.reduce(x)) and (infinite := np.flatnonzero(np.isinf(x))).size:
-        raise ValueError(f"values[{infinite[0]}] is infinite")
-    return x
-
-
-def _number(index: int, value: object) -> float:
-    """One value as a float; None stays a missing window."""
-    if value is None:
-        return float("nan")
-    if not isinstance(value, str | bytes | bool | np.bool_):
-        try:
-            return float(value)  # type: ignore[arg-type]  # Decimal, Fraction, numpy scalars
-        except (TypeError, ValueError, OverflowError):
-            pass
-    raise ValueError(f"values[{index}] is not a number: {value!r:.60}")
-
-
-def _indices(name: str, given: Sequence[int], n: int) -> tuple[int, ...]:
-    """Sorted distinct indices below n; ValueError for a negative one."""
-    if not len(given):
-        return ()
-    found = sorted({int(i) for i in given})
-    if found and found[0] < 0:
-        raise ValueError(f"{name} are indices from 0, not {found[0]}")
-    return tuple(i for i in found if i < n)
-
-
-def _policies(baseline: Policy | Sequence[Policy], edges: tuple[int, ...]) -> list[Baseline | None]:
-    """One policy for each segment."""
-    count = len(edges) - 1
-    if isinstance(baseline, Sequence):
-        if len(baseline) != count:
-            raise ValueError(f"{len(baseline)} baselines for {count} segments")
-        return [Baseline(limits=b) if isinstance(b, Limits) else b for b in baseline]
-    if isinstance(baseline, Limits):
-        return [Baseline(limits=baseline)] * count
-    if baseline is None or baseline.start is None or baseline.stop is None:
-        return [baseline] * count
-    for divider in edges[1:-1]:
-        if baseline.start < divider < baseline.stop:
-            raise ValueError(f"the baseline range {baseline.start}..{baseline.stop} crosses a divider at {divider}")
-    home = sum(edge <= baseline.start for edge in edges[1:-1])
-    others = Baseline(baseline.count, baseline.minimum, baseline.trial_below)
-    return [baseline if k == home else others for k in range(count)]

@@ -2,8 +2,9 @@
 points.
 
 Here live the scaling constants with their sources, `compute_limits`, the `Baseline` policy and `limits_for`,
-which applies a policy to one segment. Not here: the rules that judge points against limits (rules.py), and
-the cutting of a series into segments (chart.py).
+which applies a policy to one segment. Not here: limits of rates and rare events (kinds.py), limits that
+follow a trend or a season (adjust.py), the rules that judge points against limits (rules.py), and the cutting
+of a series into segments (chart.py).
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import hashlib
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from dreamclass_intel.xmr.adjust import Adjustment
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 Status = Literal["trial", "computed", "locked"]
 
 
@@ -85,6 +90,21 @@ class Method:
         return CONSTANTS[self.constants][self.spread]
 
 
+class Basis(NamedTuple):
+    """The judged points `first` to `last` (half-open places in a segment) that make its limits, and the
+    standing of what they make.
+    """
+
+    first: int
+    last: int
+    status: Status
+
+    @property
+    def points(self) -> int:
+        """How many points these are."""
+        return self.last - self.first
+
+
 class Lines(NamedTuple):
     """Limits that differ from window to window, each of shape [n] like the series: a centre that moves (trend,
     season), a width that follows the denominator (rates).
@@ -102,7 +122,11 @@ class Limits:
     `mr_bar` is the mean moving range (the median one where spread is "median"); `n` the baseline points used
     and `base` their half-open index range; `ranges` the moving ranges used and `screened` those dropped;
     `limits_id` a hash of the figures and their basis, the same for the same basis on every run.
-    Where the limits differ from window to window `lines` holds them, and the figures are those of the last window.
+
+    Where the limits differ from window to window `lines` holds them for the series at hand. The figures are
+    those of the basis, so that later windows never move them: of a window of `denominator` size (rates), of
+    the last window of the basis (trend), of a window without season. `kind` names the chart they belong to;
+    for g and t charts `mr_bar` and `url` are on the scale of the judgement (kinds.py).
     Raises ValueError for figures that cannot be limits (not finite, crossed, a negative range).
     """
 
@@ -118,6 +142,9 @@ class Limits:
     spread: str = "mean"
     ranges: int = 0
     screened: int = 0
+    kind: str = "xmr"
+    denominator: float | None = None
+    adjustment: Adjustment | None = None
     lines: Lines | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -153,17 +180,25 @@ class Limits:
         url: float | None = None,
         n: int = 0,
         base: tuple[int, int] = (0, 0),
+        kind: str = "xmr",
+        denominator: float | None = None,
+        adjustment: Adjustment | None = None,
     ) -> Limits:
         """Locked limits from figures somebody states. What is left out follows from the distance of the
         limits by Wheeler's constants: centre half-way, mR-bar = half the distance / 2.660, URL = 3.268
-        mR-bar.
+        mR-bar. Limits of a rate need the `denominator` of the window they were stated for, those of g and t charts
+        their centre and mR-bar: these do not follow from the distance of the limits.
         """
+        if kind in ("g", "t") and (center is None or mr_bar is None):
+            raise ValueError(f"limits of chart {kind!r} need their centre and mR-bar")
         factors = CONSTANTS["wheeler"]["mean"]
         middle = lnpl + (unpl - lnpl) / 2 if center is None else center
         mr = (unpl - lnpl) / 2 / factors.npl if mr_bar is None else mr_bar
         top = factors.url * mr if url is None else url
         figures = (middle, mr, unpl, lnpl, top)
-        return cls(*figures, n, "locked", _limits_id(*figures, n, base, "given"), base)
+        shape = () if kind == "xmr" and adjustment is None else (kind, denominator, adjustment)
+        name = hash_of(*figures, n, base, "given", *shape)
+        return cls(*figures, n, "locked", name, base, kind=kind, denominator=denominator, adjustment=adjustment)
 
 
 @dataclass(frozen=True)
@@ -213,15 +248,15 @@ def compute_limits(
     if not x.size or not ranges.size:
         raise ValueError("limits need at least one point and one moving range")
     factors = method.factors
-    kept, mr = _screened(ranges, method)
-    middle = _mean(x) if method.center == "mean" else _median(x)
+    kept, mr = screened(ranges, method)
+    middle = mean_of(x) if method.center == "mean" else median_of(x)
     figures = (middle, mr, middle + factors.npl * mr, middle - factors.npl * mr, factors.url * mr)
     basis = (method.constants, method.center, method.spread, method.screen)
     return Limits(
         *figures,
         int(x.size),
         status,
-        _limits_id(*figures, x.size, base, *basis),
+        hash_of(*figures, x.size, base, *basis),
         base,
         method.spread,
         int(kept.size),
@@ -247,6 +282,20 @@ def limits_for(
     """
     if policy is not None and policy.limits is not None:
         return replace(policy.limits, status="locked"), policy.limits.n
+    basis = basis_for(positions, policy, length=length)
+    inside = ranges[basis.first + 1 : basis.last]  # the step into the first point comes from outside the basis
+    if math.isnan(np.add.reduce(inside)):
+        inside = inside[~np.isnan(inside)]
+    if basis.points < (policy or DEFAULT).minimum or not inside.size:
+        return None, basis.points
+    base = (int(positions[basis.first]), int(positions[basis.last - 1]) + 1)
+    return compute_limits(x[basis.first : basis.last], inside, method, status=basis.status, base=base), basis.points
+
+
+def basis_for(positions: IntArray | range, policy: Baseline | None, *, length: int) -> Basis:
+    """Which of the judged points at `positions` (shape [m]) make the limits now, by a policy without limits of
+    its own; `length` as in `limits_for`.
+    """
     rule = policy or DEFAULT
     first, last = 0, len(positions)
     locked = False
@@ -255,18 +304,10 @@ def limits_for(
         locked = length >= rule.stop
     elif policy is not None and last >= rule.count:
         last, locked = rule.count, True
-    points = last - first
-    inside = ranges[first + 1 : last]  # the step into the first point comes from outside the basis
-    if math.isnan(np.add.reduce(inside)):
-        inside = inside[~np.isnan(inside)]
-    if points < rule.minimum or not inside.size:
-        return None, points
-    status: Status = "locked" if locked else "trial" if points < rule.trial_below else "computed"
-    base = (int(positions[first]), int(positions[last - 1]) + 1)
-    return compute_limits(x[first:last], inside, method, status=status, base=base), points
+    return Basis(first, last, "locked" if locked else "trial" if last - first < rule.trial_below else "computed")
 
 
-def _mean(x: FloatArray) -> float:
+def mean_of(x: FloatArray) -> float:
     """The mean, rounded once: a constant series must give its constant back, and the hash must not depend on
     the order in which a machine's vector unit adds."""
     if x.size <= 4096:
@@ -283,18 +324,19 @@ def _mean(x: FloatArray) -> float:
     return middle + rest / x.size
 
 
-def _median(x: FloatArray) -> float:
+def median_of(x: FloatArray) -> float:
+    """The median; inf where two middle values overflow."""
     with np.errstate(over="ignore"):
         return float(np.median(x))
 
 
-def _screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
+def screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
     """Drop moving ranges at or above the mR limit, `method.screen` times (Nelson 1982; off by default: it
     hides jumps).
 
     A pass that would leave nothing but ties, hence a spread of zero and every point outside, is not made.
     """
-    average = _mean if method.spread == "mean" else _median
+    average = mean_of if method.spread == "mean" else median_of
     kept, mr = ranges, average(ranges)
     for _ in range(method.screen):
         rest = kept[kept < method.factors.url * mr]
@@ -304,7 +346,7 @@ def _screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
     return kept, mr
 
 
-def _limits_id(*parts: object) -> str:
+def hash_of(*parts: object) -> str:
     """Twelve hex digits of the figures (as their shortest exact decimal) and the basis."""
     text = "|".join(repr(float(p)) if isinstance(p, float) else str(p) for p in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -15,9 +15,9 @@ import numpy as np
 from dreamclass_intel.xmr import events
 from dreamclass_intel.xmr.chart import Bounds, Chart, analyse
 from dreamclass_intel.xmr.events import EVENT, Events
-from dreamclass_intel.xmr.limits import Baseline, FloatArray, IntArray, Limits, Method
+from dreamclass_intel.xmr.limits import Baseline, BoolArray, FloatArray, IntArray, Limits, Method
 from dreamclass_intel.xmr.many_limits import Basis, ManyLimits, limits_of
-from dreamclass_intel.xmr.panel import BoolArray, Panel
+from dreamclass_intel.xmr.panel import Panel
 from dreamclass_intel.xmr.patterns import SIDES
 from dreamclass_intel.xmr.rules import rules_of
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from dreamclass_intel.xmr import events
 from dreamclass_intel.xmr.events import EVENT, Events
-from dreamclass_intel.xmr.limits import FloatArray
+from dreamclass_intel.xmr.limits import BoolArray, FloatArray
 from dreamclass_intel.xmr.many import ManyCharts, panel_of
 from dreamclass_intel.xmr.many_limits import LOCKED, ManyLimits, limits_of
-from dreamclass_intel.xmr.panel import BoolArray, in_sigma
+from dreamclass_intel.xmr.panel import in_sigma
 from dreamclass_intel.xmr.patterns import BOTH
 from dreamclass_intel.xmr.rules import rules_of
 

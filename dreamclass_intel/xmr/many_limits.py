@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dreamclass_intel.xmr.limits import SIGMA_DIVISOR, Baseline, FloatArray, IntArray, Limits, Method
-from dreamclass_intel.xmr.panel import BoolArray
+from dreamclass_intel.xmr.limits import SIGMA_DIVISOR, Baseline, BoolArray, FloatArray, IntArray, Limits, Method
 
 STATUSES = ("none", "trial", "computed", "locked")
 NONE, TRIAL, COMPUTED, LOCKED = range(4)

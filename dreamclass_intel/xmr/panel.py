@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from dreamclass_intel.xmr.limits import FloatArray, IntArray
+from dreamclass_intel.xmr.limits import BoolArray, FloatArray, IntArray
 
-BoolArray = npt.NDArray[np.bool_]
 Line = FloatArray | float
 
 # A centre is a sum of values, each off by half a unit in the last place, divided once: two units cover it.

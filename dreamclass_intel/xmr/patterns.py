@@ -13,8 +13,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from dreamclass_intel.xmr.limits import IntArray
-from dreamclass_intel.xmr.panel import BoolArray, Panel, any_of, at_least, covered, in_a_row
+from dreamclass_intel.xmr.limits import BoolArray, IntArray
+from dreamclass_intel.xmr.panel import Panel, any_of, at_least, covered, in_a_row
 
 ABOVE, BELOW, BOTH = 0, 1, 2  # codes of a side
 Side = Literal["above", "below", "both"]

@@ -59,8 +59,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dreamclass_intel.xmr import events, patterns
-from dreamclass_intel.xmr.limits import FloatArray, IntArray, Limits
-from dreamclass_intel.xmr.panel import ROUND_OFF, BoolArray, Panel
+from dreamclass_intel.xmr.limits import BoolArray, FloatArray, IntArray, Limits
+from dreamclass_intel.xmr.panel import ROUND_OFF, Panel
 from dreamclass_intel.xmr.patterns import SIDES, Anhoej, Rule, Side, Window
 
 
@@ -188,12 +188,17 @@ class Judgement:
 
 
 def judge(
-    x: FloatArray, rows: IntArray | range, limits: Limits, preset: str, *, segment: int = 0, gaps: bool = True
+    x: FloatArray,
+    rows: IntArray | range,
+    limits: Limits,
+    rules: tuple[Rule, ...],
+    *,
+    segment: int = 0,
+    gaps: bool = True,
 ) -> Judgement:
-    """What the preset's rules find in one segment: `x` (shape [m], NaN where not judged) at the positions `rows`
-    of its series. `gaps` False promises that there is no NaN.
+    """What the rules find in one segment: `x` (shape [m], NaN where not judged) at the positions `rows` of its
+    series. `gaps` False promises that there is no NaN.
     """
-    rules = rules_of(preset)
     panel = Panel(
         x[:, None], float(limits.center), float(limits.unpl), float(limits.lnpl), limits.sigma, gaps, limits.n
     )

@@ -78,6 +78,18 @@ def status(limits: Limits) -> str:
     return f"{kind}, n = {limits.n}"
 
 
+def adjustment(chart: Chart, segment: Segment) -> tuple[str, ...]:
+    """What a segment's limits follow beside its values, or wait for; () for nothing."""
+    if segment.limits is None:
+        return ()
+    made = segment.limits.adjustment
+    found = made.words if made is not None else ()
+    if chart.season is not None and (made is None or not made.factors):
+        length = chart.season.length
+        found += (f"the season of {length} windows is not taken out: the baseline does not hold two of them yet",)
+    return found
+
+
 def notes(chart: Chart) -> tuple[str, ...]:
     """What a reader should know beside the signals, oldest segment first."""
     found: list[str] = []
@@ -101,7 +113,7 @@ def notes(chart: Chart) -> tuple[str, ...]:
 
 
 def _segment_notes(chart: Chart, segment: Segment, limits: Limits) -> list[str]:
-    found: list[str] = []
+    found = list(adjustment(chart, segment))
     if limits.mr_bar == 0:
         found.append("constant series: the limits lie on the centre line, any other value is outside")
     at = np.flatnonzero(~np.isnan(chart.moving_ranges[segment.start : segment.stop])) + segment.start

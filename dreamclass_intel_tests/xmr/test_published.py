@@ -47,8 +47,8 @@ def test_second_year_against_the_first_years_limits() -> None:
 
 
 # Every plain vector is used: rule2 and rule3 of the vectors' own recompute break runs at ties as ours do, and
-# statprocon's "skip ties" convention differs on none of these series. Left out are the other kinds: trended,
-# changepoint, rebaseline, p, u, p', u', t, g (other charts) and rules_given_z (other rules).
+# statprocon's "skip ties" convention differs on none of these series. Trended, p, p' and g are in test_kinds;
+# left out are changepoint and rebaseline (other questions) and rules_given_z (other rules).
 def plain_vectors() -> list[Any]:
     found = []
     for path in sorted(SHARED.glob("*.json")) if SHARED.is_dir() else []:
