@@ -21,6 +21,7 @@ import numpy as np
 
 from dreamclass_intel.xmr import words
 from dreamclass_intel.xmr.limits import Baseline, FloatArray, Limits, Method, limits_for
+from dreamclass_intel.xmr.quiet import widened
 from dreamclass_intel.xmr.rules import BoolArray, Signal, Stretch, judge, rules_of
 
 Bounds = tuple[float | None, float | None]
@@ -144,7 +145,10 @@ def analyse(
         positions = np.flatnonzero(judged[start:stop]) + start
         stretch = Stretch.of(x, positions, bridge=bridge, segment=number)
         moving[positions] = stretch.ranges
-        limits, points = limits_for(positions, stretch.x, stretch.ranges, policies[number], method, length=n)
+        policy = policies[number]
+        limits, points = limits_for(positions, stretch.x, stretch.ranges, policy, method, length=n)
+        if limits is not None and (policy is None or policy.limits is None):
+            limits = widened(limits, preset)
         segments.append(Segment(start, stop, limits, points))
         if limits is not None:
             signals += judge(stretch, limits, preset)

@@ -18,12 +18,12 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from dreamclass_intel.xmr import quiet
+from dreamclass_intel.xmr.cusum import BoolArray
 from dreamclass_intel.xmr.limits import FloatArray, IntArray, Limits
 
 Side = Literal["above", "below"]
-BoolArray = npt.NDArray[np.bool_]
 
 # A centre is a sum of values, each off by half a unit in the last place, divided once: two units cover it.
 ROUND_OFF = 2 * float(np.finfo(np.float64).eps)
@@ -211,12 +211,38 @@ def _signal(
     )
 
 
+def cusum(stretch: Stretch, limits: Limits, *, preset: str) -> list[Signal]:
+    """One event for every time a CUSUM says that the level has moved (quiet.py, cusum.py).
+
+    Starts at the estimated change point, known when the sum leaves its decision interval, ends when it is back;
+    its members are all points between.
+    """
+    if not stretch.x.size:
+        return []
+    center, upper, _ = limits.at(stretch.positions)
+    _, found = quiet.shifts(
+        stretch.x[None],
+        center,
+        limits.sigma if limits.lines is None else (upper - center) / 3,
+        base=((stretch.positions >= limits.base[0]) & (stretch.positions < limits.base[1]))[None],
+        points=np.array([limits.n]),
+        locked=np.array([limits.status == "locked"]),
+        preset=preset,
+    )
+    return [
+        _signal("cusum", "below" if side else "above", stretch, limits, start, end, known, slice(start, end + 1))
+        for side, _, start, known, end in np.stack(found, axis=1).tolist()
+    ]
+
+
 # Wheeler, Making Sense of Data (2003) and Understanding Variation: three rules, no trend rule. In drawing and
 # in words the earlier rule of a preset takes precedence.
 PRESETS: dict[str, tuple[Rule, ...]] = {
     "wheeler": (outside_limits, partial(run_of, length=8), three_of_four),
+    "quiet": (outside_limits, partial(cusum, preset="quiet")),
+    "quiet_even": (outside_limits, partial(cusum, preset="quiet_even")),
 }
-PRECEDENCE = ("outside_limits", "run_of_8", "3_of_4")
+PRECEDENCE = ("outside_limits", "run_of_8", "3_of_4", "cusum")
 
 
 def rules_of(preset: str) -> tuple[Rule, ...]:

@@ -35,6 +35,7 @@ _LOOKS = {
     "outside_limits": ("L", "diamond", "outside a limit"),
     "run_of_8": ("R", "square", "8 or more in a row on one side"),
     "3_of_4": ("H", "triangle", "3 of 4 beyond half-way to a limit"),
+    "cusum": ("C", "pentagon", "level moved, by the CUSUM"),
 }
 _LEFT, _TOP, _X_HEIGHT, _GAP, _MR_HEIGHT = 70.0, 58.0, 240.0, 34.0, 96.0
 
@@ -246,7 +247,7 @@ class _Drawing:
                     f"letter {letter}",
                     x,
                     y - 8 if up else y + 15,
-                    "".join(sorted(letters[i], key="LRH".index)),
+                    "".join(sorted(letters[i], key="LRHC".index)),
                     "middle",
                 )
 

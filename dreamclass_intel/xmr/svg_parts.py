@@ -36,6 +36,7 @@ _RULES = {
     ".L": "fill:var(--o)",
     ".R": "fill:var(--r)",
     ".H": "fill:var(--h)",
+    ".C": "fill:var(--r)",
     ".letter": "font-size:10px;font-weight:700",
 }
 STYLE = (
@@ -144,7 +145,7 @@ def text(css: str, x: float, y: float, content: str, anchor: str = "start") -> s
 
 
 def mark(shape: str, css: str, x: float, y: float, r: float, tip: str = "") -> str:
-    """A point: circle, diamond, square or triangle of radius `r`, with its tooltip."""
+    """A point: circle, diamond, square, triangle or pentagon of radius `r`, with its tooltip."""
     title = f"<title>{escape(tip)}</title>" if tip else ""
     if shape == "circle":
         attributes = f'cx="{coordinate(x)}" cy="{coordinate(y)}" r="{coordinate(r)}"'
@@ -153,6 +154,7 @@ def mark(shape: str, css: str, x: float, y: float, r: float, tip: str = "") -> s
         "diamond": ((0, -1.5), (1.5, 0), (0, 1.5), (-1.5, 0)),
         "square": ((-1.1, -1.1), (1.1, -1.1), (1.1, 1.1), (-1.1, 1.1)),
         "triangle": ((0, -1.5), (1.4, 1.0), (-1.4, 1.0)),
+        "pentagon": ((0, -1.4), (1.3, -0.4), (0.8, 1.1), (-0.8, 1.1), (-1.3, -0.4)),
     }[shape]
     points = " ".join(f"{coordinate(x + dx * r)},{coordinate(y + dy * r)}" for dx, dy in corners)
     return f'<polygon class="{css}" points="{points}">{title}</polygon>'

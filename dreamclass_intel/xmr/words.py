@@ -26,6 +26,8 @@ def phrase(chart: Chart, signal: Signal) -> str:
         return f"{signal.side} the {limit} limit at {first}"
     if signal.rule.startswith("run_of_"):
         return f"{len(signal.members)} in a row {signal.side} the centre line from {first} to {last}"
+    if signal.rule == "cusum":
+        return f"level {signal.side} the centre line from {first} to {last}, by the CUSUM"
     span = chart.judged[signal.start : signal.end + 1].sum()
     return f"{len(signal.members)} of {span} beyond half-way to the {limit} limit from {first} to {last}"
 
