@@ -19,7 +19,7 @@ discovery  10,000 series, a tenth shifted by 2 sigma: share of false ones among 
 import argparse
 import importlib.util
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -119,6 +119,7 @@ def phase2(tool: ModuleType, series: int, seeds: list[int]) -> None:
             print(f"  {'':<15} {'':>28} | ten windows later        {' / '.join(cells[4:])}", flush=True)
 
 
+ONE_FACTOR = "normal, 30 % common to all series"
 NOISES = ("normal", "t5", "lognormal(.5)", "poisson(2)", "ar.2", "ar.4", "season26 amp1", "drift .03")
 
 
@@ -145,11 +146,18 @@ def phase1(tool: ModuleType, series: int, seeds: list[int]) -> None:
 
 def discovery(tool: ModuleType, seeds: list[int], count: int = 10_000, m: int = 26) -> None:
     changed = count // 10
-    for kind, delay in (("normal", 0), ("normal", 9), ("t5", 9), ("lognormal(.5)", 9), ("ar.2", 9), ("ar.4", 9)):
+    for kind, delay in (
+        ("normal", 0),
+        ("normal", 9),
+        (ONE_FACTOR, 9),
+        ("t5", 9),
+        ("lognormal(.5)", 9),
+        ("ar.2", 9),
+        ("ar.4", 9),
+    ):
         lists: dict[str, list[tuple[float, ...]]] = {}
         for seed in seeds:
-            x = tool.noise(kind, np.random.default_rng(seed), count, m + delay + 4)
-            x /= tool.noise(kind, np.random.default_rng(1), 2000, 200).std()
+            x = noise(tool, kind, seed, count, m + delay + 4)
             x[:changed, m + delay :] += 2
             base = np.zeros(x.shape, dtype=bool)
             base[:, :m] = True
@@ -157,15 +165,15 @@ def discovery(tool: ModuleType, seeds: list[int], count: int = 10_000, m: int = 
             budget = discoveries(shift_p_values(x, base))
             common = common_autocorrelation(x, base)
             corrected = discoveries(shift_p_values(x, base, autocorrelation=common))
-            half = discoveries(shift_p_values(x, base), level=0.0125)
+            proven = discoveries(shift_p_values(x, base), level=0.0125)
             rules = np.asarray(tool.DET[WHEELER](x, m, None))
             rows = {
                 "Wheeler X, no budget": rules,
                 "quiet, no budget": quiet(x, m),
-                "budget 5 %": budget,
-                "budget 5 %, Wheeler signals kept": budget & rules[:, new].any(axis=1)[:, None],
-                "budget 1.25 % (5 % for the union, proven)": half,
-                "budget 5 %, common autocorrelation off": corrected,
+                "budget": budget,
+                "budget, Wheeler signals kept": budget & rules[:, new].any(axis=1)[:, None],
+                "level 1.25 %: 5 % for the union, proven": proven,
+                "budget, common autocorrelation taken off": corrected,
             }
             for name, flags in rows.items():
                 union, last = flags[:, new].any(axis=1), flags[:, new.stop - 1]
@@ -175,11 +183,21 @@ def discovery(tool: ModuleType, seeds: list[int], count: int = 10_000, m: int = 
         print(f"\n{kind}, shift {delay} windows after the limits lock; {len(seeds)} x {count} series, a tenth shifted")
         for name, found in lists.items():
             mean = np.mean(found, axis=0)
-            spread = 1.96 * np.std(found, axis=0, ddof=1) / math.sqrt(len(found)) if len(found) > 1 else mean * math.nan
+            spread = (
+                1.96 * np.std(found, axis=0, ddof=1) / math.sqrt(len(found)) if len(found) > 1 else np.full(4, math.nan)
+            )
             words = ("found in 4", "false of all named in 4", "found at the 4th", "false at the 4th")
             print(
                 f"  {name:<42}" + "  ".join(f"{w} {a:.3f}±{b:.3f}" for w, a, b in zip(words, mean, spread, strict=True))
             )
+
+
+def noise(tool: ModuleType, kind: str, seed: int, n: int, times: int) -> np.ndarray:
+    """Unchanged series of unit variance, shape [n, times]."""
+    rng = np.random.default_rng(seed)
+    if kind == ONE_FACTOR:
+        return np.sqrt(0.7) * rng.normal(size=(n, times)) + np.sqrt(0.3) * rng.normal(size=times)
+    return tool.noise(kind, rng, n, times) / tool.noise(kind, np.random.default_rng(1), 2000, 200).std()
 
 
 def _false(named: np.ndarray, changed: int) -> float:
@@ -195,22 +213,24 @@ def load(path: Path) -> ModuleType:
     return tool
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["phase2", "phase1", "discovery", []], default=[])
+    parser.add_argument("what", nargs="*", help="phase2, phase1, discovery; all where none is named")
     parser.add_argument("--series", type=int, default=8000)
-    parser.add_argument("--seeds", default="11,21,31,41")
+    parser.add_argument("--seeds", default="11,21,31,41,51,61,71,81,91,101")
     parser.add_argument("--tool", type=Path, default=TOOL)
-    options = parser.parse_args(None if arguments is None else list(arguments))
+    options = parser.parse_args()
     seeds = [int(s) for s in options.seeds.split(",")]
     tool = load(options.tool)
-    chosen = options.what or ["phase2", "phase1", "discovery"]
-    if "phase2" in chosen:
-        phase2(tool, options.series, seeds)
-    if "phase1" in chosen:
-        phase1(tool, options.series, seeds)
-    if "discovery" in chosen:
-        discovery(tool, seeds if len(seeds) > 1 else [*seeds, seeds[0] + 1])
+    parts: dict[str, Callable[[], None]] = {
+        "phase2": lambda: phase2(tool, options.series, seeds),
+        "phase1": lambda: phase1(tool, options.series, seeds),
+        "discovery": lambda: discovery(tool, seeds),
+    }
+    for what in options.what or parts:
+        if what not in parts:
+            parser.error(f"{what!r} is none of {', '.join(parts)}")
+        parts[what]()
 
 
 if __name__ == "__main__":

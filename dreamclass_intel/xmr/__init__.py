@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
+    from dreamclass_intel.xmr.discovery import common_autocorrelation, discoveries, kept, shift_p_values
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
     from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
@@ -32,14 +33,19 @@ __all__ = [
     "Signal",
     "Stretch",
     "analyse",
+    "common_autocorrelation",
     "compute_limits",
+    "discoveries",
+    "kept",
     "phrase",
     "read_series",
     "render_svg",
+    "shift_p_values",
 ]
 
 _HOMES = {
     "chart": ("Chart", "Segment", "analyse"),
+    "discovery": ("common_autocorrelation", "discoveries", "kept", "shift_p_values"),
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
     "reading": ("Series", "SeriesError", "read_series"),
     "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),
