@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dreamclass_intel.xmr.adjust import Adjustment, Season
     from dreamclass_intel.xmr.advice import Advice, advise
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
+    from dreamclass_intel.xmr.discovery import common_autocorrelation, discoveries, kept, shift_p_values
     from dreamclass_intel.xmr.events import EVENT
     from dreamclass_intel.xmr.kinds import KINDS
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
@@ -51,10 +52,14 @@ __all__ = [
     "analyse",
     "append",
     "chart_many",
+    "common_autocorrelation",
     "compute_limits",
+    "discoveries",
+    "kept",
     "phrase",
     "read_series",
     "render_svg",
+    "shift_p_values",
 ]
 
 _HOMES = {
@@ -63,6 +68,7 @@ _HOMES = {
     "chart": ("Chart", "Segment", "analyse"),
     "events": ("EVENT",),
     "kinds": ("KINDS",),
+    "discovery": ("common_autocorrelation", "discoveries", "kept", "shift_p_values"),
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
     "many": ("ManyCharts", "chart_many"),
     "many_append": ("append",),

@@ -26,6 +26,7 @@ from dreamclass_intel.xmr.advice import Advice, advise
 from dreamclass_intel.xmr.arguments import Policy, check_season, indices, numbers, policies_for
 from dreamclass_intel.xmr.kinds import Plan, fit
 from dreamclass_intel.xmr.limits import DEFAULT, BoolArray, FloatArray, IntArray, Limits, Method, limits_for
+from dreamclass_intel.xmr.quiet import widened
 from dreamclass_intel.xmr.rules import Judgement, Signal, judge, rules_of
 from dreamclass_intel.xmr.stretch import Stretch, moving_ranges
 
@@ -175,7 +176,7 @@ def analyse(
     n = int(x.size)
     sizes = None if denominators is None else numbers(denominators, "denominators")
     whole_season = season if season is None or isinstance(season, Season) else Season(int(season))
-    plan = Plan(chart, Method(constants, center, spread, screen), trend, whole_season, sizes)
+    plan = Plan(chart, Method(constants, center, spread, screen), trend, whole_season, sizes, preset)
     plan.check_values(x)
     rules = rules_of(preset)
     names = None if labels is None else tuple(str(label) for label in labels)
@@ -211,6 +212,8 @@ def analyse(
         policy = policies[number]
         if plan.is_plain(policy):
             limits, basis = limits_for(positions, points, ranges, policy, plan.method, length=n)
+            if limits is not None and (policy is None or policy.limits is None):
+                limits = widened(limits, preset)
             judge_by = limits
         else:
             stretch = Stretch(points, np.asarray(positions, dtype=np.int64), bridge)

@@ -92,6 +92,6 @@ def _strength(panel: Panel, hits: Hits) -> tuple[IntArray, FloatArray]:
             sums = np.where(marked, sums, 0)
             counts = np.add.reduceat(marked, starts, dtype=np.int64)
         mean = np.add.reduceat(sums, starts) / counts
-    if panel.sigma is None:
+    if panel.uneven:
         return counts, mean
     return counts, in_sigma(mean, panel.sigma if isinstance(panel.sigma, float) else panel.sigma[0, hits.series])

@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dreamclass_intel.xmr import quiet
 from dreamclass_intel.xmr.adjust import Adjustment, Season, half_average_line, seasonal_factors, widening
 from dreamclass_intel.xmr.limits import (
     SIGMA_DIVISOR,
@@ -106,6 +107,7 @@ class Plan:
     trend: bool
     season: Season | None
     sizes: FloatArray | None
+    preset: str = "wheeler"
 
     def __post_init__(self) -> None:
         if self.chart not in KINDS:
@@ -265,7 +267,8 @@ def _width(flat: Stretch, plan: Plan, basis: Basis, center: float, unit: float |
     used, mr_bar = screened(steps, plan.method)
     if plan.season and seasonal:
         mr_bar *= widening(plan.season, basis.points)
-    return _Width(mr_bar, plan.method.factors.npl * mr_bar, int(used.size), int(steps.size - used.size))
+    half = plan.method.factors.npl * mr_bar * quiet.factor(basis.points, plan.preset)
+    return _Width(mr_bar, half, int(used.size), int(steps.size - used.size))
 
 
 def _between(x: FloatArray, power: float) -> tuple[float, float, float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from dreamclass_intel.xmr import events
 from dreamclass_intel.xmr.chart import Bounds, Chart, analyse
 from dreamclass_intel.xmr.events import EVENT, Events
 from dreamclass_intel.xmr.limits import Baseline, BoolArray, FloatArray, IntArray, Limits, Method
-from dreamclass_intel.xmr.many_limits import Basis, ManyLimits, limits_of
+from dreamclass_intel.xmr.many_limits import LOCKED, Basis, ManyLimits, inside_of, limits_of
 from dreamclass_intel.xmr.panel import Panel
 from dreamclass_intel.xmr.patterns import SIDES
 from dreamclass_intel.xmr.rules import rules_of
@@ -60,7 +61,9 @@ class ManyCharts:
         """The points that complete a pattern of the rule, shape [N, T]; `flags` and `completed` together are what
         programs show that mark completing points only (qcc).
         """
-        hits = rules_of(self.preset)[self.rules.index(rule)].find(panel_of(self.seen, self.limits, self.method, True))
+        hits = rules_of(self.preset)[self.rules.index(rule)].find(
+            panel_of(self.seen, self.limits, self.method, self.basis)
+        )
         return np.zeros(self.seen.shape[::-1], np.bool_) if hits is None else (hits.completed[0] | hits.completed[-1]).T
 
     @property
@@ -169,8 +172,8 @@ def chart_many(
         block = slice(first, first + step)
         part = np.ascontiguousarray(seen[:, block])
         gaps = _holes(part, first)
-        limits.append(limits_of(part, basis.some(block), method, gaps=gaps))
-        found = events.find(panel_of(part, limits[-1], method, gaps), rules)
+        limits.append(limits_of(part, basis.some(block), method, gaps=gaps, preset=preset))
+        found = events.find(panel_of(part, limits[-1], method, basis.some(block), gaps=gaps), rules)
         for number, hits in enumerate(found.hits):
             if hits is None:
                 marks[number, :, block] = False
@@ -185,13 +188,14 @@ def chart_many(
     return ManyCharts(seen, whole, marks, table, preset, method, basis, bounds)
 
 
-def panel_of(seen: FloatArray, limits: ManyLimits, method: Method, gaps: bool) -> Panel:
-    """The panel of judged values, shape [T, N], with the limits of each series."""
+def panel_of(seen: FloatArray, limits: ManyLimits, method: Method, basis: Basis, *, gaps: bool = True) -> Panel:
+    """The panel of judged values, shape [T, N], with the limits of each series and the basis they were made of."""
     sigma = limits.sigma(method.spread)
     lines = (limits.center, limits.unpl, limits.lnpl, sigma)
     one = seen.shape[1] == 1  # figures are quicker than arrays of one
     center, upper, lower, unit = (line.item() if one else line[None] for line in lines)
-    return Panel(seen, center, upper, lower, unit, gaps, limits.n)
+    base = None if basis.given is not None else partial(inside_of, seen, basis)
+    return Panel(seen, center, upper, lower, unit, gaps, limits.n, base, limits.status == LOCKED)
 
 
 def _holes(part: FloatArray, first: int) -> bool:

@@ -37,7 +37,7 @@ def append(many: ManyCharts, column: FloatArray) -> Events:
     if any(rule.reach is None for rule in rules):
         moving[:] = True
     grown = np.vstack([many.seen[:, moving], column[moving]])
-    limits = limits_of(grown, many.basis.some(moving), many.method, gaps=True)
+    limits = limits_of(grown, many.basis.some(moving), many.method, gaps=True, preset=many.preset)
     many.grow(column)  # from here on nothing can fail
     if not moving.all():
         _judge_tail(many, moving)
@@ -49,7 +49,7 @@ def append(many: ManyCharts, column: FloatArray) -> Events:
 def _judge_anew(many: ManyCharts, moving: BoolArray, grown: FloatArray, limits: ManyLimits) -> None:
     """Replace limits, marks and events of the series whose limits moved; `grown` is their values, shape [T, k]."""
     many.limits = many.limits.replaced(moving, limits)
-    found = events.find(panel_of(grown, limits, many.method, gaps=True), rules_of(many.preset))
+    found = events.find(panel_of(grown, limits, many.method, many.basis.some(moving)), rules_of(many.preset))
     for number, hits in enumerate(found.hits):
         marked = np.zeros(grown.shape, np.bool_)
         if hits is not None:
@@ -65,7 +65,7 @@ def _judge_tail(many: ManyCharts, moving: BoolArray) -> None:
     newest = len(many.seen) - 1
     rules = rules_of(many.preset)
     first = max(0, newest + 1 - max(rule.reach or 0 for rule in rules))
-    panel = panel_of(many.seen[first:], many.limits, many.method, gaps=True)
+    panel = panel_of(many.seen[first:], many.limits, many.method, many.basis)
     latest = many.latest_events()
     tables = []
     for number, rule in enumerate(rules):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dreamclass_intel.xmr.limits import SIGMA_DIVISOR, Baseline, BoolArray, FloatArray, IntArray, Limits, Method
+from dreamclass_intel.xmr.quiet import DESIGNS, widening
 
 STATUSES = ("none", "trial", "computed", "locked")
 NONE, TRIAL, COMPUTED, LOCKED = range(4)
@@ -132,16 +133,16 @@ class Basis:
         return None
 
 
-def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool) -> ManyLimits:
-    """The limits of the series of `x` (shape [T, N], time down the rows, NaN where not judged). Raises ValueError
-    where they overflow.
+def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool, preset: str = "wheeler") -> ManyLimits:
+    """The limits of the series of `x` (shape [T, N], time down the rows, NaN where not judged), as the preset
+    judges by them. Raises ValueError where they overflow.
     """
     if basis.given is not None:
         return basis.given
     rows = len(x)
     inside = None
     if gaps or any(np.ndim(edge) for edge in (basis.count, basis.start, basis.stop) if edge is not None):
-        inside = _inside(x, basis)
+        inside = inside_of(x, basis)
         points = _Points(x, inside)
     else:
         first = int(basis.start or 0)
@@ -157,9 +158,11 @@ def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool) -> Man
     elif basis.count is not None:
         status = np.where(n >= basis.count, LOCKED, status)
     none = (n < basis.policy.minimum) | (ranges == 0)
-    limits = ManyLimits(
-        center, mr_bar, center + half, center - half, method.factors.url * mr_bar, n, ranges, status.astype(np.int8)
-    )
+    upper, lower = center + half, center - half
+    if preset in DESIGNS:
+        q = widening(np.maximum(n, 2))
+        upper, lower = center + q * (upper - center), center + q * (lower - center)
+    limits = ManyLimits(center, mr_bar, upper, lower, method.factors.url * mr_bar, n, ranges, status.astype(np.int8))
     if none.any():
         limits.status[none] = NONE
         for figures in limits[:5]:
@@ -228,7 +231,7 @@ class _Points:
         return sum(np.take_along_axis(ordered, k[None], axis=0)[0] for k in (low, high)) / 2
 
 
-def _inside(x: FloatArray, basis: Basis) -> BoolArray:
+def inside_of(x: FloatArray, basis: Basis) -> BoolArray:
     """Which points belong to the basis of their series, shape [T, N]."""
     inside = x == x
     if basis.start is not None and basis.stop is not None:

@@ -7,6 +7,7 @@ over (side, time, series), so that a rule is written once for both. Not here: th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,18 +27,21 @@ class Panel:
 
     `x` has shape [T, N]; NaN is a window that is missing or not judged: it breaks whatever needs neighbours.
     `center`, `upper` and `lower` are figures or arrays that broadcast to it: [1, N], or [T, N] for limits that
-    differ from window to window. `sigma` (a figure or [1, N]) is the unit of a signal's strength; None: a third
-    of the distance from centre to limit. `gaps` says whether there may be a NaN. `n` (a figure or [N]) is how
-    many points the limits rest on, 0 where nobody knows.
+    differ from window to window. `sigma`, one sigma of routine variation, is a figure, [1, N] or [T, N]. `gaps`
+    says whether there may be a NaN. `n` (a figure or [N]) is how many points the limits rest on, 0 where nobody
+    knows; `base` gives which ones ([T, N], None: none of these); `locked` (a figure or [N]) whether later windows
+    leave the limits as they are.
     """
 
     x: FloatArray
     center: Line
     upper: Line
     lower: Line
-    sigma: Line | None = None
+    sigma: Line
     gaps: bool = True
     n: IntArray | int = 0
+    base: Callable[[], BoolArray] | None = None
+    locked: BoolArray | bool = False
     _beyond: dict[float, BoolArray] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -88,7 +92,7 @@ class Panel:
 
     def away(self, places: IntArray, series: IntArray, counts: IntArray | None = None) -> FloatArray:
         """Distance from the centre at `places` of the flattened panel (shape [k]): in the unit of the series, or in
-        sigma where `sigma` is None. Place k belongs to `series[k]`, or with `counts` the first counts[0] places to
+        sigma where that is `uneven`. Place k belongs to `series[k]`, or with `counts` the first counts[0] places to
         series[0], and so on.
         """
 
@@ -101,10 +105,13 @@ class Panel:
 
         away = self.x.take(places)
         away -= at(self.center)
-        if self.sigma is None:
-            third = np.where(away > 0, at(self.upper) - at(self.center), at(self.center) - at(self.lower)) / 3
-            return in_sigma(np.abs(away), third)
-        return np.abs(away, out=away)
+        np.abs(away, out=away)
+        return in_sigma(away, at(self.sigma)) if self.uneven else away
+
+    @property
+    def uneven(self) -> bool:
+        """Whether sigma differs from window to window."""
+        return isinstance(self.sigma, np.ndarray) and len(self.sigma) > 1
 
 
 def in_sigma(away: FloatArray, sigma: Line) -> FloatArray:

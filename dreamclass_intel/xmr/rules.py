@@ -40,6 +40,8 @@ Conventions. They hold for every preset, except where its row says otherwise:
 | anhoej           | anhoej (no limits)  | longest run > round(log2 n') + 3, or fewer        | the longest run, or   |
 |                  |                     | crossings than the 5 % quantile; n' leaves out    | all n' points         |
 |                  |                     | points on the centre, and steps over gaps         |                       |
+| quiet,           | cusum               | a sum of evidence beyond its decision interval    | all points since the  |
+| quiet_even       |                     | (quiet.py; limits widened for short baselines)    | estimated change      |
 
 The side of a trend is where it leads (above: rising); that of a pattern without one is "both". `anhoej` is one
 verdict on the newest window, known since it last turned; it does not look at the limits.
@@ -60,8 +62,9 @@ import numpy as np
 
 from dreamclass_intel.xmr import events, patterns
 from dreamclass_intel.xmr.limits import BoolArray, FloatArray, IntArray, Limits
-from dreamclass_intel.xmr.panel import ROUND_OFF, Panel
+from dreamclass_intel.xmr.panel import ROUND_OFF, Line, Panel
 from dreamclass_intel.xmr.patterns import SIDES, Anhoej, Rule, Side, Window
+from dreamclass_intel.xmr.quiet import Cusum
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ PRESETS: dict[str, tuple[Rule, ...]] = {
         _run_of(7),
     ),
     "anhoej": (Anhoej(),),
+    "quiet": (OUTSIDE, Cusum("quiet")),
+    "quiet_even": (OUTSIDE, Cusum("quiet_even")),
 }
 # All rules; each preset's order is this one.
 PRECEDENCE = (
@@ -143,6 +148,7 @@ PRECEDENCE = (
     "run_of_8",
     "3_of_4",
     "anhoej",
+    "cusum",
 )
 
 
@@ -199,10 +205,29 @@ def judge(
     """What the rules find in one segment: `x` (shape [m], NaN where not judged) at the positions `rows` of its
     series. `gaps` False promises that there is no NaN.
     """
-    panel = Panel(
-        x[:, None], float(limits.center), float(limits.unpl), float(limits.lnpl), limits.sigma, gaps, limits.n
-    )
+    center: Line = float(limits.center)
+    upper: Line = float(limits.unpl)
+    lower: Line = float(limits.lnpl)
+    sigma: Line = limits.sigma
     if limits.lines is not None:
+        # Windows of another size, or with a factor, have a sigma as much wider as their limits are.
+        share = sigma / (upper - center) if upper > center else 0.0
         center, upper, lower = (np.asarray(line)[:, None] for line in limits.at(np.asarray(rows, dtype=np.int64)))
-        panel = Panel(panel.x, center, upper, lower, None, gaps, limits.n)
+        sigma = share * (upper - center)
+    panel = Panel(
+        x[:, None],
+        center,
+        upper,
+        lower,
+        sigma,
+        gaps,
+        limits.n,
+        lambda: _inside(rows, limits.base)[:, None],
+        limits.status == "locked",
+    )
     return Judgement(events.find(panel, rules), rules, rows, limits, segment)
+
+
+def _inside(rows: IntArray | range, base: tuple[int, int]) -> BoolArray:
+    where = np.asarray(rows)
+    return (where >= base[0]) & (where < base[1])

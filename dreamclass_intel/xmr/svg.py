@@ -46,6 +46,7 @@ _LOOKS = {
     "run_of_8": ("R", "square", "8 or more in a row on one side"),
     "3_of_4": ("H", "triangle", "3 of 4 beyond half-way to a limit"),
     "anhoej": ("S", "square", "the series as a whole: runs longer or fewer than chance"),
+    "cusum": ("C", "pentagon", "level moved, by the CUSUM"),
 }
 _LETTERS = list(dict.fromkeys(letter for letter, _, _ in _LOOKS.values()))
 _LEFT, _TOP, _X_HEIGHT, _GAP, _MR_HEIGHT = 70.0, 58.0, 240.0, 34.0, 96.0

@@ -34,7 +34,7 @@ _RULES = {
     ".hollow": "fill:var(--g);stroke:var(--m);stroke-width:1.4",
     ".gap": "stroke:var(--m);stroke-width:1.2",
     ".L": "fill:var(--o)",
-    ".R,.xmr .T,.xmr .A,.xmr .W,.xmr .S": "fill:var(--r)",
+    ".R,.xmr .T,.xmr .A,.xmr .W,.xmr .S,.xmr .C": "fill:var(--r)",
     ".H,.xmr .N,.xmr .F,.xmr .B": "fill:var(--h)",
     ".letter": "font-size:10px;font-weight:700",
 }
@@ -144,7 +144,7 @@ def text(css: str, x: float, y: float, content: str, anchor: str = "start") -> s
 
 
 def mark(shape: str, css: str, x: float, y: float, r: float, tip: str = "") -> str:
-    """A point: circle, diamond, square or triangle of radius `r`, with its tooltip."""
+    """A point: circle, diamond, square, triangle or pentagon of radius `r`, with its tooltip."""
     title = f"<title>{escape(tip)}</title>" if tip else ""
     if shape == "circle":
         attributes = f'cx="{coordinate(x)}" cy="{coordinate(y)}" r="{coordinate(r)}"'
@@ -153,6 +153,7 @@ def mark(shape: str, css: str, x: float, y: float, r: float, tip: str = "") -> s
         "diamond": ((0, -1.5), (1.5, 0), (0, 1.5), (-1.5, 0)),
         "square": ((-1.1, -1.1), (1.1, -1.1), (1.1, 1.1), (-1.1, 1.1)),
         "triangle": ((0, -1.5), (1.4, 1.0), (-1.4, 1.0)),
+        "pentagon": ((0, -1.4), (1.3, -0.4), (0.8, 1.1), (-0.8, 1.1), (-1.3, -0.4)),
     }[shape]
     points = " ".join(f"{coordinate(x + dx * r)},{coordinate(y + dy * r)}" for dx, dy in corners)
     return f'<polygon class="{css}" points="{points}">{title}</polygon>'

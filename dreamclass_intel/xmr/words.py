@@ -30,6 +30,8 @@ def phrase(chart: Chart, signal: Signal) -> str:
         return f"{k} in a row {signal.side} the centre line {stretch}"
     if signal.rule.startswith("trend_of_"):
         return f"{k} in a row {'rising' if signal.side == 'above' else 'falling'} {stretch}"
+    if signal.rule == "cusum":
+        return f"level {signal.side} the centre line, by the CUSUM, {stretch}"
     if signal.rule == "anhoej":
         if signal.side == "both":
             return f"{k} points cross the centre line less often than chance does, {stretch}"
