@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
     from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
+    from dreamclass_intel.xmr.segments import Attribution, Contribution, attribute, windows_of
     from dreamclass_intel.xmr.svg import render_svg
     from dreamclass_intel.xmr.words import phrase
 
@@ -20,8 +21,10 @@ __all__ = [
     "CONSTANTS",
     "PRECEDENCE",
     "PRESETS",
+    "Attribution",
     "Baseline",
     "Chart",
+    "Contribution",
     "Factors",
     "Limits",
     "Lines",
@@ -32,10 +35,12 @@ __all__ = [
     "Signal",
     "Stretch",
     "analyse",
+    "attribute",
     "compute_limits",
     "phrase",
     "read_series",
     "render_svg",
+    "windows_of",
 ]
 
 _HOMES = {
@@ -43,6 +48,7 @@ _HOMES = {
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
     "reading": ("Series", "SeriesError", "read_series"),
     "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),
+    "segments": ("Attribution", "Contribution", "attribute", "windows_of"),
     "svg": ("render_svg",),
     "words": ("phrase",),
 }

@@ -14,6 +14,7 @@ from dreamclass_intel.xmr.rules import PRECEDENCE, Signal, above
 
 if TYPE_CHECKING:
     from dreamclass_intel.xmr.chart import Chart, Segment
+    from dreamclass_intel.xmr.segments import Attribution, Contribution
 
 _NAMED = 5  # a note names this many windows and counts the rest
 
@@ -80,6 +81,31 @@ def notes(chart: Chart) -> tuple[str, ...]:
     if high is not None and (over := np.flatnonzero(judged > high)).size:
         found.append(f"values above the natural bound {high:g}: {_names(chart, over)}")
     return tuple(found)
+
+
+def attribution(found: Attribution) -> str:
+    """Who moved, for example "Ads moved: -0.031 of -0.035 (89 %, 95 % interval -0.049 to -0.012), by its own rate"."""
+    change = f"{found.change:+.3g}"
+    if len(found.rows) == 1:
+        return f"One segment only, {found.rows[0].segment}: the whole change of {change} is its own"
+    if not found.moved:
+        return f"No segment stands out: what each contributed to the change of {change} is within its routine variation"
+    told = "; ".join(_contribution(found, row) for row in found.moved[:_NAMED])
+    rest = len(found.moved) - _NAMED
+    more = f"; and {rest} more" if rest > 0 else ""
+    return f"{told}{more}"
+
+
+def _contribution(found: Attribution, row: Contribution) -> str:
+    share = "" if row.share is None or not 0 < row.share <= 1 else f"{100 * row.share:.0f} %, "
+    interval = f"{100 * found.confidence:.3g} % interval {row.ci_low:+.3g} to {row.ci_high:+.3g}"
+    told = f"{row.segment} moved: {row.contribution:+.3g} of {found.change:+.3g} ({share}{interval})"
+    if row.mix is None or row.rate is None:
+        return told
+    parts = sorted((("own rate", row.rate), ("share of the whole", row.mix)), key=lambda part: -abs(part[1]))
+    if 4 * abs(parts[1][1]) < abs(parts[0][1]):
+        return f"{told}, mostly by its {parts[0][0]}"
+    return f"{told}, {parts[0][1]:+.3g} by its {parts[0][0]} and {parts[1][1]:+.3g} by its {parts[1][0]}"
 
 
 def _segment_notes(chart: Chart, segment: Segment, limits: Limits) -> list[str]:
