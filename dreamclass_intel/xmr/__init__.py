@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
     from dreamclass_intel.xmr.segments import Attribution, Contribution, attribute, windows_of
     from dreamclass_intel.xmr.svg import render_svg
+    from dreamclass_intel.xmr.svg_parts import STYLE
+    from dreamclass_intel.xmr.table import TABLE_STYLE, render_table
     from dreamclass_intel.xmr.words import phrase
 
 __all__ = [
     "CONSTANTS",
     "PRECEDENCE",
     "PRESETS",
+    "STYLE",
+    "TABLE_STYLE",
     "Attribution",
     "Baseline",
     "Chart",
@@ -40,6 +44,7 @@ __all__ = [
     "phrase",
     "read_series",
     "render_svg",
+    "render_table",
     "windows_of",
 ]
 
@@ -50,6 +55,8 @@ _HOMES = {
     "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),
     "segments": ("Attribution", "Contribution", "attribute", "windows_of"),
     "svg": ("render_svg",),
+    "svg_parts": ("STYLE",),
+    "table": ("TABLE_STYLE", "render_table"),
     "words": ("phrase",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

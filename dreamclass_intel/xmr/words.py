@@ -5,6 +5,9 @@ Pure functions of a finished chart. Not here: anything that decides (rules.py) o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +20,31 @@ if TYPE_CHECKING:
     from dreamclass_intel.xmr.segments import Attribution, Contribution
 
 _NAMED = 5  # a note names this many windows and counts the rest
+_TOLD = 12  # a description tells this many signals and counts the rest
+
+# How far from the centre to the limit a zone rule looks.
+_ZONES = {"3_of_4": "half-way", "2_of_3": "two thirds of the way", "4_of_5": "a third of the way"}
+
+
+def figure(value: float, step: float) -> str:
+    """A figure for the eye and the ear: decimals to a hundredth of `step` (its routine variation), thousands
+    separated.
+
+    Only for showing; nothing is ever compared after this rounding.
+    """
+    size = step if step > 0 else abs(value)
+    if not size or not math.isfinite(size):
+        return f"{value:g}"
+    decimals = _decimals(size)
+    if decimals > 10 or abs(value) >= 1e16:
+        return f"{value:.6g}"
+    text = f"{value:,.{max(0, decimals)}f}"
+    return text if "." not in text else text.rstrip("0").rstrip(".")
+
+
+@lru_cache(maxsize=1024)
+def _decimals(size: float) -> int:
+    return 2 - math.floor(math.log10(size))
 
 
 def phrase(chart: Chart, signal: Signal) -> str:
@@ -27,8 +55,14 @@ def phrase(chart: Chart, signal: Signal) -> str:
         return f"{signal.side} the {limit} limit at {first}"
     if signal.rule.startswith("run_of_"):
         return f"{len(signal.members)} in a row {signal.side} the centre line from {first} to {last}"
-    span = chart.judged[signal.start : signal.end + 1].sum()
-    return f"{len(signal.members)} of {span} beyond half-way to the {limit} limit from {first} to {last}"
+    if signal.rule in _ZONES:
+        span = chart.judged[signal.start : signal.end + 1].sum()
+        zone = _ZONES[signal.rule]
+        return f"{len(signal.members)} of {span} beyond {zone} to the {limit} limit from {first} to {last}"
+    if signal.rule.startswith("trend"):
+        way = "rising" if signal.side == "above" else "falling"
+        return f"{len(signal.members)} in a row {way} from {first} to {last}"
+    return f"{signal.rule.replace('_', ' ')}, {signal.side}, from {first} to {last}"
 
 
 def verdict(chart: Chart) -> str:
@@ -108,14 +142,84 @@ def _contribution(found: Attribution, row: Contribution) -> str:
     return f"{told}, {parts[0][1]:+.3g} by its {parts[0][0]} and {parts[1][1]:+.3g} by its {parts[1][0]}"
 
 
+def favour(signal: Signal, good: str | None) -> str:
+    """ " (better)" or " (worse)" for a signal where up or down is good, else nothing."""
+    if good is None or signal.side not in ("above", "below"):
+        return ""
+    return " (better)" if (signal.side == "above") == (good == "up") else " (worse)"
+
+
+def description(chart: Chart, good: str | None, reasons: Mapping[int, str]) -> str:
+    """The chart for those who do not see it: verdict, limits, dividers with their reasons, signals, notes."""
+    told = [f"XmR chart of {chart.values.size} windows. {chart.verdict}."]
+    if good is not None:
+        told.append(f"{'Higher' if good == 'up' else 'Lower'} is better.")
+    if (f := chart.limits) is not None:
+        centre, low, high, mr, top = (figure(v, f.mr_bar) for v in (f.center, f.lnpl, f.unpl, f.mr_bar, f.url))
+        varying = " in the last window" if f.lines is not None else ""
+        told.append(
+            f"{status(f).capitalize()}: centre {centre}, limits {low} to {high}{varying}, "
+            f"{f.spread} moving range {mr}, its limit {top}."
+        )
+    for segment in chart.segments[1:]:
+        why = reasons.get(segment.start, "")
+        told.append(f"New limits from {chart.label(segment.start)}{': ' * bool(why)}{why}.")
+    told += [f"Signal: {phrase(chart, signal)}{favour(signal, good)}." for signal in chart.signals[:_TOLD]]
+    if len(chart.signals) > _TOLD:
+        told.append(f"And {len(chart.signals) - _TOLD} more signals.")
+    told += [f"Note: {note}." for note in chart.notes]
+    return " ".join(told)
+
+
+def remarks(chart: Chart, good: str | None, reasons: Mapping[int, str]) -> dict[int, str]:
+    """What there is to say of a window beside its figures, by index, windows of routine variation left out."""
+    found: dict[int, list[str]] = {}
+    for segment in chart.segments[1:]:
+        why = reasons.get(segment.start, "")
+        found.setdefault(segment.start, []).append(f"new limits{': ' * bool(why)}{why}")
+    for i in np.flatnonzero(np.isnan(chart.values)).tolist():
+        found.setdefault(i, []).append("missing window")
+    for i in chart.incomplete:
+        found.setdefault(i, []).append("incomplete, not judged")
+    for signal in chart.signals:
+        told = f"{signal.rule.replace('_', ' ')} {signal.side}{favour(signal, good)}"
+        for i in signal.members:
+            found.setdefault(i, []).append(told)
+    for segment in chart.segments:
+        for i in jumps(chart, segment).tolist():
+            found.setdefault(i, []).append("moving range above its limit")
+    return {i: "; ".join(found[i]) for i in sorted(found)}
+
+
+def readings(chart: Chart, told: Mapping[int, str], indices: Iterable[int]) -> list[str]:
+    """What a pointer at each of the windows is told: "2025-W31: 12.5; mR 3; outside limits above"."""
+    step = chart.limits.mr_bar if chart.limits is not None else 0.0
+    values, ranges = chart.values.tolist(), chart.moving_ranges.tolist()
+    found = []
+    for i in indices:
+        reading = "" if values[i] != values[i] else figure(values[i], step)
+        if ranges[i] == ranges[i]:
+            reading += f"; mR {figure(ranges[i], step)}"
+        if i in told:
+            reading += f"{'; ' * bool(reading)}{told[i]}"
+        found.append(f"{chart.label(i)}: {reading}")
+    return found
+
+
+def jumps(chart: Chart, segment: Segment) -> IntArray:
+    """The windows of a segment whose moving range is above its limit: a note, not a signal."""
+    if segment.limits is None:
+        return np.zeros(0, dtype=np.int64)
+    part = chart.moving_ranges[segment.start : segment.stop]
+    return np.flatnonzero(above(part, segment.limits.url, segment.limits)) + segment.start
+
+
 def _segment_notes(chart: Chart, segment: Segment, limits: Limits) -> list[str]:
     found: list[str] = []
     if limits.mr_bar == 0:
         found.append("constant series: the limits lie on the centre line, any other value is outside")
-    at = np.flatnonzero(~np.isnan(chart.moving_ranges[segment.start : segment.stop])) + segment.start
-    jumps = at[above(chart.moving_ranges[at], limits.url, limits)]
-    if jumps.size:
-        found.append(f"moving range above its limit at {_names(chart, jumps)}")
+    if (jumped := jumps(chart, segment)).size:
+        found.append(f"moving range above its limit at {_names(chart, jumped)}")
     low, high = chart.bounds
     if low is not None and limits.lnpl <= low:
         found.append(f"the lower limit lies at or beyond the natural bound {low:g} and cannot be broken")
