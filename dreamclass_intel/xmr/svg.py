@@ -179,8 +179,11 @@ class _Drawing(Layout):
         for segment, f in self.drawn:
             if segment is not self.chart.segments[-1] and (segment.stop - segment.start) * self.pitch > 60:
                 x = self.edge(segment.stop) - 4
-                rows = [(self.y(self.clipped(v)), v) for v in (f.unpl, f.center, f.lnpl)] + [(self.y_mr(f.url), f.url)]
-                over += [text("e", x, y + (11 if v == f.lnpl else -4), words.figure(v, f.mr_bar)) for y, v in rows]
+                ends = [float(line[-1]) for line in self.lines(segment, f)]
+                for value, off in zip(ends, (-4, -4, 11), strict=True):
+                    if np.isfinite(value):
+                        over.append(text("e", x, self.y(self.clipped(value)) + off, words.figure(value, words.unit(f))))
+                over.append(text("e", x, self.y_mr(f.url) - 4, words.figure(f.url, f.mr_bar)))
         letters: dict[int, list[Signal]] = {}
         for signal in self.chart.signals:  # where it became known, on the side it points to
             at = max((m for m in signal.members if m <= signal.known_at), default=signal.members[0])
@@ -236,8 +239,9 @@ class _Drawing(Layout):
         finite = np.isfinite(self.chart.values).tolist()
         judged = self.chart.judged.tolist()
         yield from self._trace(self.at, self.step_to, finite)
-        bottom = self.x_bottom
-        yield path("gap", (f"M{self.x[i]} {coordinate(bottom - 5)}v10" for i in range(self.n) if not finite[i]))
+        low = coordinate(self.x_bottom - 5)
+        missing = (self.edge(i + 0.5) for i in range(self.n) if not finite[i])
+        yield path("gap", (f"M{coordinate(x)} {low}v10" for x in missing))
         plain = [i for i in range(self.n) if judged[i] and i not in self.marks]
         yield self._dots(self.at, self.step_to, plain, self.radius)
         ring = shape("circle", self.radius)

@@ -30,7 +30,6 @@ class Layout:
         self.drawn = [(segment, segment.limits) for segment in chart.segments if segment.limits is not None]
         shown = chart.values[np.isfinite(chart.values)]
         steps = chart.moving_ranges[np.isfinite(chart.moving_ranges)]
-        self.step = self.limits.mr_bar if self.limits else float(np.ptp(shown / 2)) if shown.size else 0.0
         self.top = TOP + ROW * min(len(chart.segments) - 1, 3)
         self.x_bottom = self.top + _X_HEIGHT
         self.mr_top = self.x_bottom + _GAP
@@ -43,13 +42,17 @@ class Layout:
         # The margins hold labels, so they are as wide as the longest.
         self.ticks = [(scale, *scale.ticks(wanted)) for scale, wanted in ((self.y, 5), (self.y_mr, 3))]
         named = [words.figure(tick, step * 10) for _, ticks, step in self.ticks for tick in ticks]
-        self.left = max(40.0, 14 + CHARACTER * max(map(len, named), default=0))
+        self.left = max(40.0, math.ceil(14 + CHARACTER * max(map(len, named), default=0)))
         longest = max((len(label) for _, label in self.limit_labels()), default=0)
         self.right = max(width - max(24.0, 12 + 6.4 * longest), self.left + 100)
         self.pitch = (self.right - self.left) / max(n, 1)
+        if (
+            whole := math.floor(self.pitch)
+        ) > 0.95 * self.pitch:  # whole pixels where they cost little: crisp and short
+            self.pitch = float(whole)
+            self.right = self.left + n * self.pitch
         self.radius = min(3.2, max(1.1, round(0.3 * self.pitch, 1)))
         x = (np.arange(n, dtype=np.float64) + 0.5) * self.pitch + self.left
-        self.x = [coordinate(v) for v in x.tolist()]
         self.y_of = self.y(chart.values)
         self.at, self.step_to = places(x, self.y_of)
         self.at_mr, self.step_to_mr = places(x, self.y_mr(chart.moving_ranges))
@@ -89,7 +92,7 @@ class Layout:
                 continue
             here = coordinate(level)
             if moves:
-                parts.append(f"{'L' if pen else 'M'}{self.x[i]} {here}")
+                parts.append(f"{'L' if pen else 'M'}{coordinate(self.edge(i + 0.5))} {here}")
             elif not pen:
                 parts.append(f"M{coordinate(self.edge(i))} {here}H{coordinate(self.edge(i + 1))}")
             else:
@@ -104,15 +107,16 @@ class Layout:
             return []
         labels: list[tuple[float, str]] = []
         middle = "X̄" if f.spread == "mean" else "centre"
-        for value, name in ((f.unpl, "UNPL"), (f.center, middle), (f.lnpl, "LNPL")):
+        step = words.unit(f)
+        centre, upper, lower = words.newest(self.chart, f)
+        for value, name in ((upper, "UNPL"), (centre, middle), (lower, "LNPL")):
             drawn = self.clipped(value)
-            cut = "" if drawn == value else " (clipped)"
             y = self.y(drawn) + 4
-            label = f"{name} {words.figure(value, self.step)}{cut}"
+            label = f"{name} {words.figure(value, step)}{'' if drawn == value else ' (clipped)'}"
             labels.append((max(y, labels[-1][0] + 12) if labels else y, label))
         bar = min(self.y_mr(f.mr_bar), self.mr_bottom - 4) + 4
-        labels.append((min(self.y_mr(f.url) + 4, bar - 12), f"URL {words.figure(f.url, self.step)}"))
-        labels.append((bar, f"mR {words.figure(f.mr_bar, self.step)}"))
+        labels.append((min(self.y_mr(f.url) + 4, bar - 12), f"URL {words.figure(f.url, f.mr_bar)}"))
+        labels.append((bar, f"mR {words.figure(f.mr_bar, f.mr_bar)}"))
         return labels
 
 

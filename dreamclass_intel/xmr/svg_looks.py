@@ -26,9 +26,15 @@ _LOOKS = {
     r"outside_limits": Look("L", "diamond", "o", "outside a limit"),
     r"run_of_(\d+)": Look("R", "square", "r", "{} or more in a row on one side"),
     r"3_of_4": Look("H", "triangle", "h", "3 of 4 beyond half-way to a limit"),
-    r"2_of_3": Look("N", "triangle", "h", "2 of 3 near a limit"),
+    r"2_of_3": Look("N", "triangle", "h", "2 of 3 beyond two thirds of the way to a limit"),
+    r"2_of_3_near_limit": Look("N", "triangle", "h", "2 of 3 near a limit"),
     r"4_of_5": Look("F", "pentagon", "h", "4 of 5 beyond a third of the way to a limit"),
     r"trend_of_(\d+)": Look("T", "wedge", "t", "{} or more in a row rising or falling"),
+    r"alternating_(\d+)": Look("A", "cross", "t", "{} or more up and down in turn"),
+    r"15_within_1_sigma": Look("W", "bar", "t", "15 or more within a third of the way to the limits"),
+    r"8_beyond_1_sigma": Look("B", "bow", "r", "8 or more beyond that, on both sides"),
+    r"anhoej": Look("S", "square", "r", "the series as a whole: runs longer, or crossings fewer, than chance"),
+    r"cusum": Look("C", "pentagon", "r", "level moved, by the CUSUM"),
 }
 # Where, between centre and limit, a preset's zone rules look; drawn so that the rule can be checked by eye.
 ZONES = {

@@ -23,28 +23,8 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 # ground, ink, muted, grid, shaded baseline; then the colours of signals, which the colour-blind can tell apart as well
 # (after Okabe and Ito); shape and letter say the same without any colour. Whatever text is written in has a contrast
 # of at least 4.5 on ground and baseline (WCAG 2.2, 1.4.3).
-LIGHT = {
-    "g": "#fff",
-    "i": "#1f2328",
-    "m": "#59636e",
-    "l": "#d1d9e0",
-    "b": "#eef1f4",
-    "o": "#b32d09",
-    "r": "#0a5fb4",
-    "h": "#7c3fa8",
-    "t": "#0b6b50",
-}
-DARK = {
-    "g": "#14181d",
-    "i": "#e6edf3",
-    "m": "#9aa4af",
-    "l": "#343b43",
-    "b": "#1e242b",
-    "o": "#ff8f66",
-    "r": "#6cb6ff",
-    "h": "#d2a8ff",
-    "t": "#5fcfa8",
-}
+LIGHT = dict(zip("gimlborht", ["fff", "222", "567", "cdd", "eff1f3", "b30", "05b", "739", "064"], strict=True))
+DARK = dict(zip("gimlborht", ["14181d", "eee", "9ab", "344", "1e242b", "f96", "6bf", "cae", "5ca"], strict=True))
 _RULES = {
     "text": "fill:var(--i)",
     "path": "fill:none;stroke:var(--i)",
@@ -71,8 +51,8 @@ _RULES = {
 }
 # A style sheet a chart: in every standalone one, or once on a page that holds many.
 STYLE = (
-    f".xmr{{font:11px system-ui,sans-serif;{';'.join(f'--{name}:{c}' for name, c in LIGHT.items())}}}"
-    f"@media (prefers-color-scheme:dark){{.xmr{{{';'.join(f'--{name}:{c}' for name, c in DARK.items())}}}}}"
+    f".xmr{{font:11px system-ui,sans-serif;{';'.join(f'--{name}:#{c}' for name, c in LIGHT.items())}}}"
+    f"@media (prefers-color-scheme:dark){{.xmr{{{';'.join(f'--{name}:#{c}' for name, c in DARK.items())}}}}}"
     + "".join(f".xmr {selector}{{{rule}}}" for selector, rule in _RULES.items())
 )
 
@@ -83,6 +63,8 @@ _SHAPES = {
     "triangle": ((0, -1.5), (1.5, 1.1), (-1.5, 1.1)),
     "wedge": ((0, 1.5), (1.5, -1.1), (-1.5, -1.1)),
     "pentagon": ((0, -1.5), (1.43, -0.46), (0.88, 1.21), (-0.88, 1.21), (-1.43, -0.46)),
+    "bar": ((-0.7, -1.6), (0.7, -1.6), (0.7, 1.6), (-0.7, 1.6)),
+    "bow": ((-1.5, -1.3), (1.5, -1.3), (-1.5, 1.3), (1.5, 1.3)),
     "cross": (
         *((-0.5, -1.5), (0.5, -1.5), (0.5, -0.5), (1.5, -0.5), (1.5, 0.5), (0.5, 0.5)),
         *((0.5, 1.5), (-0.5, 1.5), (-0.5, 0.5), (-1.5, 0.5), (-1.5, -0.5), (-0.5, -0.5)),
@@ -179,8 +161,8 @@ def shape(name: str, radius: float) -> str:
         return f"m-{r} 0a{r} {r} 0 1 0 {across} 0a{r} {r} 0 1 0 -{across} 0"
     corners = [(dx * radius, dy * radius) for dx, dy in _SHAPES[name]]
     (x, y), *rest = corners
-    steps = [f"m{coordinate(x)} {coordinate(y)}"]
+    steps = [f"m{coordinate(x)} {coordinate(y)}l"]
     for to_x, to_y in rest:
-        steps.append(f"l{coordinate(to_x - x)} {coordinate(to_y - y)}")
+        steps.append(f"{coordinate(to_x - x)} {coordinate(to_y - y)} ")
         x, y = to_x, to_y
-    return "".join(steps) + "z"
+    return "".join(steps).replace(" -", "-").rstrip() + "z"

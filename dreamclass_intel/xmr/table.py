@@ -27,7 +27,7 @@ def render_table(chart: Chart, *, title: str = "", good: Good = None, reasons: M
     errors raised, are those of `render_svg`. Any text may be hostile: it is escaped.
     """
     why = checked(chart, good, reasons)
-    step = chart.limits.mr_bar if chart.limits is not None else 0.0
+    step, step_mr = words.unit(chart.limits), chart.limits.mr_bar if chart.limits is not None else 0.0
     varies = any(segment.limits is not None and segment.limits.lines is not None for segment in chart.segments)
     head = ["window", "value", "moving range", *(["centre", "lower limit", "upper limit"] if varies else []), "remarks"]
     columns = [chart.values.tolist(), chart.moving_ranges.tolist()]
@@ -36,7 +36,10 @@ def render_table(chart: Chart, *, title: str = "", good: Good = None, reasons: M
     told = words.remarks(chart, good, why)
     rows = []
     for i in range(chart.values.size):
-        cells = ["" if column[i] != column[i] else words.figure(column[i], step) for column in columns]
+        cells = [
+            "" if column[i] != column[i] else words.figure(column[i], step_mr if k == 1 else step)
+            for k, column in enumerate(columns)
+        ]
         cells.append(escape(told.get(i, "")))
         rows.append(f"<tr><th>{escape(chart.label(i))}<td>{'<td>'.join(cells)}")
     caption = escape(f"{title or 'XmR chart'}. {words.description(chart, good, why)}")

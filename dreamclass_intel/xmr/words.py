@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 _NAMED = 5  # a note names this many windows and counts the rest
 _TOLD = 12  # a description tells this many signals and counts the rest
 
-# How far from the centre to the limit a zone rule looks.
-_ZONES = {"3_of_4": "half-way", "2_of_3": "two thirds of the way", "4_of_5": "a third of the way"}
+_PATTERNS = {
+    "3_of_4": "{k} of {span} beyond half-way to the {limit} limit",
+    "2_of_3": "{k} of {span} beyond two thirds of the way to the {limit} limit",
+    "2_of_3_near_limit": "{k} of {span} near the {limit} limit",
+    "4_of_5": "{k} of {span} beyond a third of the way to the {limit} limit",
+    "alternating_14": "{k} up and down in turn",
+    "15_within_1_sigma": "{k} in a row within a third of the way to the limits",
+    "8_beyond_1_sigma": "{k} in a row beyond a third of the way to the limits, on both sides",
+}
 
 
 def figure(value: float, step: float) -> str:
@@ -53,16 +60,21 @@ def phrase(chart: Chart, signal: Signal) -> str:
     limit = "upper" if signal.side == "above" else "lower"
     if signal.rule == "outside_limits":
         return f"{signal.side} the {limit} limit at {first}"
+    k, span = len(signal.members), chart.judged[signal.start : signal.end + 1].sum()
+    stretch = f"from {first} to {last}"
     if signal.rule.startswith("run_of_"):
-        return f"{len(signal.members)} in a row {signal.side} the centre line from {first} to {last}"
-    if signal.rule in _ZONES:
-        span = chart.judged[signal.start : signal.end + 1].sum()
-        zone = _ZONES[signal.rule]
-        return f"{len(signal.members)} of {span} beyond {zone} to the {limit} limit from {first} to {last}"
-    if signal.rule.startswith("trend"):
-        way = "rising" if signal.side == "above" else "falling"
-        return f"{len(signal.members)} in a row {way} from {first} to {last}"
-    return f"{signal.rule.replace('_', ' ')}, {signal.side}, from {first} to {last}"
+        return f"{k} in a row {signal.side} the centre line {stretch}"
+    if signal.rule.startswith("trend_of_"):
+        return f"{k} in a row {'rising' if signal.side == 'above' else 'falling'} {stretch}"
+    if signal.rule in _PATTERNS:
+        return f"{_PATTERNS[signal.rule].format(k=k, span=span, side=signal.side, limit=limit)} {stretch}"
+    return f"{_short(signal)} {stretch}"
+
+
+def _short(signal: Signal) -> str:
+    """The signal in a few words, for a window of it, for example "run of 8 above"."""
+    side = f" {signal.side}" if signal.side in ("above", "below") else ""
+    return f"{signal.rule.replace('_', ' ')}{side}"
 
 
 def verdict(chart: Chart) -> str:
@@ -142,6 +154,23 @@ def _contribution(found: Attribution, row: Contribution) -> str:
     return f"{told}, {parts[0][1]:+.3g} by its {parts[0][0]} and {parts[1][1]:+.3g} by its {parts[1][0]}"
 
 
+def unit(limits: Limits | None) -> float:
+    """What figures of the chart are shown to a hundredth of: about a mean moving range, on the scale of the values."""
+    return 0.0 if limits is None else (limits.unpl - limits.center) / 2.66
+
+
+def newest(chart: Chart, limits: Limits) -> tuple[float, float, float]:
+    """Centre, upper and lower limit of the last window that has them."""
+    if limits.lines is None:
+        return limits.center, limits.unpl, limits.lnpl
+    here = slice(chart.segments[-1].start, None)
+    there = np.flatnonzero(np.isfinite(limits.lines.center[here]))
+    if not there.size:
+        return limits.center, limits.unpl, limits.lnpl
+    centre, upper, lower = (float(line[here][there[-1]]) for line in limits.lines)
+    return centre, upper, lower
+
+
 def favour(signal: Signal, good: str | None) -> str:
     """ " (better)" or " (worse)" for a signal where up or down is good, else nothing."""
     if good is None or signal.side not in ("above", "below"):
@@ -155,11 +184,11 @@ def description(chart: Chart, good: str | None, reasons: Mapping[int, str]) -> s
     if good is not None:
         told.append(f"{'Higher' if good == 'up' else 'Lower'} is better.")
     if (f := chart.limits) is not None:
-        centre, low, high, mr, top = (figure(v, f.mr_bar) for v in (f.center, f.lnpl, f.unpl, f.mr_bar, f.url))
+        centre, high, low = (figure(v, unit(f)) for v in newest(chart, f))
         varying = " in the last window" if f.lines is not None else ""
         told.append(
             f"{status(f).capitalize()}: centre {centre}, limits {low} to {high}{varying}, "
-            f"{f.spread} moving range {mr}, its limit {top}."
+            f"{f.spread} moving range {figure(f.mr_bar, f.mr_bar)}, its limit {figure(f.url, f.mr_bar)}."
         )
     for segment in chart.segments[1:]:
         why = reasons.get(segment.start, "")
@@ -182,24 +211,24 @@ def remarks(chart: Chart, good: str | None, reasons: Mapping[int, str]) -> dict[
     for i in chart.incomplete:
         found.setdefault(i, []).append("incomplete, not judged")
     for signal in chart.signals:
-        told = f"{signal.rule.replace('_', ' ')} {signal.side}{favour(signal, good)}"
+        told = _short(signal) + favour(signal, good)
         for i in signal.members:
             found.setdefault(i, []).append(told)
     for segment in chart.segments:
         for i in jumps(chart, segment).tolist():
-            found.setdefault(i, []).append("moving range above its limit")
+            found.setdefault(i, []).append("mR above its limit")
     return {i: "; ".join(found[i]) for i in sorted(found)}
 
 
 def readings(chart: Chart, told: Mapping[int, str], indices: Iterable[int]) -> list[str]:
     """What a pointer at each of the windows is told: "2025-W31: 12.5; mR 3; outside limits above"."""
-    step = chart.limits.mr_bar if chart.limits is not None else 0.0
+    step, step_mr = unit(chart.limits), chart.limits.mr_bar if chart.limits is not None else 0.0
     values, ranges = chart.values.tolist(), chart.moving_ranges.tolist()
     found = []
     for i in indices:
         reading = "" if values[i] != values[i] else figure(values[i], step)
         if ranges[i] == ranges[i]:
-            reading += f"; mR {figure(ranges[i], step)}"
+            reading += f"; mR {figure(ranges[i], step_mr)}"
         if i in told:
             reading += f"{'; ' * bool(reading)}{told[i]}"
         found.append(f"{chart.label(i)}: {reading}")

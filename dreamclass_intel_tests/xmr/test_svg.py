@@ -101,14 +101,23 @@ def test_signals_by_shape_and_letter() -> None:
 
 def test_other_rules_are_marked_too() -> None:
     """A rule without a look of its own gets a letter of its name and a cross."""
-    looks = [look_of(rule) for rule in ("2_of_3", "4_of_5", "trend_of_7", "run_of_7", "cusum", "few_crossings")]
+    looks = [look_of(rule) for rule in ("2_of_3", "4_of_5", "trend_of_7", "run_of_7", "cusum", "few_points")]
     assert [look.letter for look in looks] == ["N", "F", "T", "R", "C", "E"]
     assert looks[3].words == "7 or more in a row on one side"
     chart = full_chart()
-    strange = dataclasses.replace(chart.signals[0], rule="cusum")
+    strange = dataclasses.replace(chart.signals[0], rule="few_points")
     root = parse(render_svg(dataclasses.replace(chart, signals=(strange,))))
-    assert "C cusum" in texts(root, "text")
-    assert f"Signal: cusum, {strange.side}, from" in str(root[1].text)
+    assert "E few points" in texts(root, "text")
+    assert f"Signal: few points {strange.side} from" in str(root[1].text)
+
+
+def test_rules_of_one_preset_never_look_the_same() -> None:
+    western = ["outside_limits", "2_of_3", "4_of_5", "run_of_8"]
+    nelson = [*western[:3], "run_of_9", "trend_of_6", "alternating_14", "15_within_1_sigma", "8_beyond_1_sigma"]
+    nhs = ["outside_limits", "trend_of_7", "2_of_3_near_limit", "run_of_7"]
+    for preset in (western, nelson, nhs, ["outside_limits", "run_of_8", "3_of_4"], ["outside_limits", "cusum"]):
+        looks = [look_of(rule) for rule in preset]
+        assert len({look.letter for look in looks}) == len({look.shape for look in looks}) == len(preset)
 
 
 def test_missing_incomplete_and_jumps_have_marks() -> None:
@@ -249,7 +258,7 @@ def test_thirty_six_charts_are_small(windows: int) -> None:
 
 
 def luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+    digits = colour if len(colour) == 6 else "".join(2 * c for c in colour)
     parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
