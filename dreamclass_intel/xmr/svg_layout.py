@@ -108,7 +108,7 @@ class Layout:
         labels: list[tuple[float, str]] = []
         middle = "X̄" if f.spread == "mean" else "centre"
         step = words.unit(f)
-        centre, upper, lower = words.newest(self.chart, f)
+        centre, upper, lower = words.latest_limits(self.chart, f)
         for value, name in ((upper, "UNPL"), (centre, middle), (lower, "LNPL")):
             drawn = self.clipped(value)
             y = self.y(drawn) + 4

@@ -18,6 +18,7 @@ from dreamclass_intel.xmr.limits import FloatArray
 
 # Characters XML 1.0 cannot hold even when escaped, and lone surrogates, which UTF-8 cannot.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNSAFE = re.compile(f"{_FORBIDDEN.pattern}|[&<>\"']")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 # ground, ink, muted, grid, shaded baseline; then the colours of signals, which the colour-blind can tell apart as well
@@ -76,7 +77,7 @@ def escape(text: str) -> str:
     """Text made safe for element content and for double-quoted attributes; what XML cannot hold becomes
     U+FFFD.
     """
-    return _FORBIDDEN.sub("\ufffd", text).translate(_ESCAPES)
+    return _FORBIDDEN.sub("\ufffd", text).translate(_ESCAPES) if _UNSAFE.search(text) else text
 
 
 def shorten(text: str, length: int) -> str:

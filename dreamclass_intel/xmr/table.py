@@ -27,21 +27,13 @@ def render_table(chart: Chart, *, title: str = "", good: Good = None, reasons: M
     errors raised, are those of `render_svg`. Any text may be hostile: it is escaped.
     """
     why = checked(chart, good, reasons)
-    step, step_mr = words.unit(chart.limits), chart.limits.mr_bar if chart.limits is not None else 0.0
     varies = any(segment.limits is not None and segment.limits.lines is not None for segment in chart.segments)
     head = ["window", "value", "moving range", *(["centre", "lower limit", "upper limit"] if varies else []), "remarks"]
-    columns = [chart.values.tolist(), chart.moving_ranges.tolist()]
-    if varies:
-        columns += _lines(chart)
+    columns = [*words.reading_of(chart), *(_lines(chart) if varies else [])]
     told = words.remarks(chart, good, why)
     rows = []
-    for i in range(chart.values.size):
-        cells = [
-            "" if column[i] != column[i] else words.figure(column[i], step_mr if k == 1 else step)
-            for k, column in enumerate(columns)
-        ]
-        cells.append(escape(told.get(i, "")))
-        rows.append(f"<tr><th>{escape(chart.label(i))}<td>{'<td>'.join(cells)}")
+    for i, cells in enumerate(zip(*columns, strict=True)):
+        rows.append(f"<tr><th>{escape(chart.label(i))}<td>{'<td>'.join(cells)}<td>{escape(told.get(i, ''))}")
     caption = escape(f"{title or 'XmR chart'}. {words.description(chart, good, why)}")
     return (
         f'<div class="xmr-table"><table><caption>{caption}</caption>'
@@ -49,7 +41,7 @@ def render_table(chart: Chart, *, title: str = "", good: Good = None, reasons: M
     )
 
 
-def _lines(chart: Chart) -> list[list[float]]:
+def _lines(chart: Chart) -> list[list[str]]:
     """Centre, lower and upper limit of every window, NaN where there are none."""
     found = np.full((3, chart.values.size), np.nan)
     for segment in chart.segments:
@@ -57,5 +49,4 @@ def _lines(chart: Chart) -> list[list[float]]:
             centre, upper, lower = segment.limits.at(np.arange(segment.start, segment.stop))
             for row, line in zip(found, (centre, lower, upper), strict=True):
                 row[segment.start : segment.stop] = line
-    rows: list[list[float]] = found.tolist()
-    return rows
+    return [words.figures(row, words.unit(chart.limits)) for row in found.tolist()]

@@ -49,6 +49,16 @@ def figure(value: float, step: float) -> str:
     return text if "." not in text else text.rstrip("0").rstrip(".")
 
 
+def figures(values: list[float], step: float) -> list[str]:
+    """`figure` of each value, nothing for NaN."""
+    decimals = _decimals(step) if step > 0 and math.isfinite(step) else 11
+    if decimals > 10 or any(abs(value) >= 1e16 for value in values):
+        return ["" if value != value else figure(value, step) for value in values]
+    shape = f",.{max(0, decimals)}f"
+    texts = ["" if value != value else format(value, shape) for value in values]
+    return [text.rstrip("0").rstrip(".") for text in texts] if decimals > 0 else texts
+
+
 @lru_cache(maxsize=1024)
 def _decimals(size: float) -> int:
     return 2 - math.floor(math.log10(size))
@@ -159,7 +169,7 @@ def unit(limits: Limits | None) -> float:
     return 0.0 if limits is None else (limits.unpl - limits.center) / 2.66
 
 
-def newest(chart: Chart, limits: Limits) -> tuple[float, float, float]:
+def latest_limits(chart: Chart, limits: Limits) -> tuple[float, float, float]:
     """Centre, upper and lower limit of the last window that has them."""
     if limits.lines is None:
         return limits.center, limits.unpl, limits.lnpl
@@ -184,7 +194,7 @@ def description(chart: Chart, good: str | None, reasons: Mapping[int, str]) -> s
     if good is not None:
         told.append(f"{'Higher' if good == 'up' else 'Lower'} is better.")
     if (f := chart.limits) is not None:
-        centre, high, low = (figure(v, unit(f)) for v in newest(chart, f))
+        centre, high, low = (figure(v, unit(f)) for v in latest_limits(chart, f))
         varying = " in the last window" if f.lines is not None else ""
         told.append(
             f"{status(f).capitalize()}: centre {centre}, limits {low} to {high}{varying}, "
@@ -222,17 +232,20 @@ def remarks(chart: Chart, good: str | None, reasons: Mapping[int, str]) -> dict[
 
 def readings(chart: Chart, told: Mapping[int, str], indices: Iterable[int]) -> list[str]:
     """What a pointer at each of the windows is told: "2025-W31: 12.5; mR 3; outside limits above"."""
-    step, step_mr = unit(chart.limits), chart.limits.mr_bar if chart.limits is not None else 0.0
-    values, ranges = chart.values.tolist(), chart.moving_ranges.tolist()
+    values, ranges = reading_of(chart)
     found = []
     for i in indices:
-        reading = "" if values[i] != values[i] else figure(values[i], step)
-        if ranges[i] == ranges[i]:
-            reading += f"; mR {figure(ranges[i], step_mr)}"
+        reading = f"{values[i]}; mR {ranges[i]}" if ranges[i] else values[i]
         if i in told:
             reading += f"{'; ' * bool(reading)}{told[i]}"
         found.append(f"{chart.label(i)}: {reading}")
     return found
+
+
+def reading_of(chart: Chart) -> tuple[list[str], list[str]]:
+    """Values and moving ranges as figures, nothing where there is none."""
+    step = 0.0 if chart.limits is None else chart.limits.mr_bar
+    return figures(chart.values.tolist(), unit(chart.limits)), figures(chart.moving_ranges.tolist(), step)
 
 
 def jumps(chart: Chart, segment: Segment) -> IntArray:
