@@ -44,9 +44,11 @@ def render_table(chart: Chart, *, title: str = "", good: Good = None, reasons: M
 def _lines(chart: Chart) -> list[list[str]]:
     """Centre, lower and upper limit of every window, NaN where there are none."""
     found = np.full((3, chart.values.size), np.nan)
+    step = 0.0
     for segment in chart.segments:
         if segment.limits is not None:
+            step = words.unit(segment.limits)
             centre, upper, lower = segment.limits.at(np.arange(segment.start, segment.stop))
             for row, line in zip(found, (centre, lower, upper), strict=True):
                 row[segment.start : segment.stop] = line
-    return [words.figures(row, words.unit(chart.limits)) for row in found.tolist()]
+    return [words.figures(row, step) for row in found.tolist()]

@@ -164,9 +164,9 @@ def _contribution(found: Attribution, row: Contribution) -> str:
     return f"{told}, {parts[0][1]:+.3g} by its {parts[0][0]} and {parts[1][1]:+.3g} by its {parts[1][0]}"
 
 
-def unit(limits: Limits | None) -> float:
-    """What figures of the chart are shown to a hundredth of: about a mean moving range, on the scale of the values."""
-    return 0.0 if limits is None else (limits.unpl - limits.center) / 2.66
+def unit(limits: Limits) -> float:
+    """What figures of a chart are shown to a hundredth of: about a mean moving range, on the scale of the values."""
+    return (limits.unpl - limits.center) / 2.66
 
 
 def latest_limits(chart: Chart, limits: Limits) -> tuple[float, float, float]:
@@ -243,9 +243,16 @@ def readings(chart: Chart, told: Mapping[int, str], indices: Iterable[int]) -> l
 
 
 def reading_of(chart: Chart) -> tuple[list[str], list[str]]:
-    """Values and moving ranges as figures, nothing where there is none."""
-    step = 0.0 if chart.limits is None else chart.limits.mr_bar
-    return figures(chart.values.tolist(), unit(chart.limits)), figures(chart.moving_ranges.tolist(), step)
+    """Values and moving ranges as figures, nothing where there is none. Without any limits they are shown to a
+    hundredth of a fifth of their span.
+    """
+    known = [segment.limits for segment in chart.segments if segment.limits is not None]
+    if known:
+        step, step_mr = unit(known[-1]), known[-1].mr_bar
+    else:
+        there = chart.values[np.isfinite(chart.values)]
+        step = step_mr = float(np.ptp(there / 5)) if there.size else 0.0
+    return figures(chart.values.tolist(), step), figures(chart.moving_ranges.tolist(), step_mr)
 
 
 def jumps(chart: Chart, segment: Segment) -> IntArray:

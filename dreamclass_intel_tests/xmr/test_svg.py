@@ -368,3 +368,11 @@ def test_figures_agree_between_picture_and_table() -> None:
     for label, value, _moved, _remarks in cells(render_table(chart))[1:]:
         assert tips[label].split(";")[0] == value
     assert len({row[1] for row in cells(render_table(chart))[1:]}) > 35  # small rates keep their digits
+
+
+def test_figures_keep_their_digits_without_limits() -> None:
+    """Few windows around a large level, and a newest segment too short for limits."""
+    few = cells(render_table(analyse([1000.01, 1000.02, 1000.04])))[1:]
+    assert [row[1] for row in few] == ["1,000.01", "1,000.02", "1,000.04"]
+    cut = cells(render_table(analyse([1000.01, 1000.02] * 5, dividers=[8])))[1:]
+    assert [row[1] for row in cut] == ["1,000.01", "1,000.02"] * 5
