@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from dreamclass_intel.xmr.patterns import SIDES
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
     from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal
+    from dreamclass_intel.xmr.segments import Attribution, Contribution, attribute, windows_of
     from dreamclass_intel.xmr.svg import render_svg
+    from dreamclass_intel.xmr.svg_parts import STYLE
+    from dreamclass_intel.xmr.table import TABLE_STYLE, render_table
     from dreamclass_intel.xmr.words import phrase
 
 __all__ = [
@@ -33,10 +36,14 @@ __all__ = [
     "PRESETS",
     "SIDES",
     "STATUSES",
+    "STYLE",
+    "TABLE_STYLE",
     "Adjustment",
     "Advice",
+    "Attribution",
     "Baseline",
     "Chart",
+    "Contribution",
     "Factors",
     "Limits",
     "Lines",
@@ -51,6 +58,7 @@ __all__ = [
     "advise",
     "analyse",
     "append",
+    "attribute",
     "chart_many",
     "common_autocorrelation",
     "compute_limits",
@@ -59,7 +67,9 @@ __all__ = [
     "phrase",
     "read_series",
     "render_svg",
+    "render_table",
     "shift_p_values",
+    "windows_of",
 ]
 
 _HOMES = {
@@ -76,7 +86,10 @@ _HOMES = {
     "patterns": ("SIDES",),
     "reading": ("Series", "SeriesError", "read_series"),
     "rules": ("PRECEDENCE", "PRESETS", "Signal"),
+    "segments": ("Attribution", "Contribution", "attribute", "windows_of"),
     "svg": ("render_svg",),
+    "svg_parts": ("STYLE",),
+    "table": ("TABLE_STYLE", "render_table"),
     "words": ("phrase",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from dreamclass_intel.xmr import Chart, Limits
+    from dreamclass_intel.xmr import Baseline, Chart, Limits, Series
 
 
 def xmr(
@@ -22,20 +22,35 @@ def xmr(
     column: Annotated[
         str | None, typer.Option(help="The column (CSV) or key (JSON objects) that holds the series.")
     ] = None,
+    denominator: Annotated[
+        str | None, typer.Option(help="The column that says what each value is a rate of: limits follow it.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="The rules to judge by.")] = "wheeler",
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="COUNT|START:STOP", help="Lock the limits on the first COUNT windows, or on a range."),
+    ] = None,
+    divider: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WINDOW[=REASON]", help="New limits from this window on (label or index); repeatable."),
+    ] = None,
+    propose: Annotated[bool, typer.Option("--propose", help="Say where the evidence asks for new limits.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write the chart to this SVG file as well.")] = None,
 ) -> None:
-    """Limits and signals of one series: centre, mean moving range, natural process limits, Wheeler's three
-    rules.
+    """Limits and signals of one series: centre, mean moving range, natural process limits, the rules of a preset.
 
-    Every value counts for the limits; an empty cell (null in JSON) is a missing window. Six values are
-    needed. Exit code 2 with one line on stderr where there is nothing to compute.
+    Every value counts for the limits unless --baseline or --divider says otherwise; an empty cell (null in
+    JSON) is a missing window. Six values are needed. Windows are counted from 0 and ranges end before STOP.
+    Exit code 2 with one line on stderr where there is nothing to compute.
     """
-    from dreamclass_intel.xmr import SeriesError, analyse, read_series, render_svg
+    from dreamclass_intel.xmr import SeriesError, read_series, render_svg
 
     try:
-        series = read_series(file, column)
-        chart = analyse(series.values, labels=series.labels)
+        series = read_series(file, column, denominator)
+        reasons = dict(_divider(text, series) for text in divider or ())
+        chart = _chart(series, preset, _baseline(baseline), sorted(reasons))
+        proposals = _proposals(chart) if propose else None
     except (SeriesError, ValueError) as error:
         _stop(str(error))
     limits = chart.limits
@@ -44,13 +59,64 @@ def xmr(
     title = series.column or file.stem
     if svg is not None:
         try:
-            svg.write_bytes(render_svg(chart, title=title).encode())
+            svg.write_bytes(render_svg(chart, title=title, reasons=reasons).encode())
         except OSError as error:
             _stop(f"{svg}: {error.strerror or error}")
-    _print([_as_json(chart, limits)] if as_json else _as_text(chart, limits, f"{file.name}, {title}", svg))
+    if as_json:
+        _print([_as_json(chart, limits, reasons, proposals)])
+    else:
+        _print(_as_text(chart, limits, f"{file.name}, {title}", reasons, proposals, svg))
 
 
-def _as_json(chart: Chart, limits: Limits) -> str:
+def _chart(series: Series, preset: str, baseline: Baseline | None, dividers: list[int]) -> Chart:
+    from dreamclass_intel.xmr import analyse
+
+    # MERGE (part B): with denominators, pass chart="i_prime", denominators=series.denominators and drop the error.
+    if series.denominators is not None:
+        raise ValueError("--denominator: charts of rates are not connected yet")
+    return analyse(series.values, labels=series.labels, preset=preset, baseline=baseline, dividers=dividers)
+
+
+def _proposals(chart: Chart) -> list[dict[str, Any]]:
+    """The rebaseline proposals of the whole chart, each with its evidence and a "sentence"."""
+    # MERGE (part C): return [dataclasses.asdict(proposal) for proposal in propose(chart)].
+    raise ValueError("--propose: rebaseline proposals are not connected yet")
+
+
+def _baseline(text: str | None) -> Baseline | None:
+    from dreamclass_intel.xmr import Baseline
+
+    if text is None:
+        return None
+    parts = text.split(":")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+        raise ValueError(f"--baseline is a count of windows or a range START:STOP, not {text!r}")
+    numbers = [int(part) for part in parts]
+    try:
+        return Baseline(count=numbers[0]) if len(numbers) == 1 else Baseline(start=numbers[0], stop=numbers[1])
+    except ValueError as error:
+        raise ValueError(f"--baseline {text}: {error}") from None
+
+
+def _divider(text: str, series: Series) -> tuple[int, str]:
+    """(index, reason) of one --divider: a label of the file first, an index otherwise."""
+    labels = series.labels or []
+    window, reason = (text, "") if text in labels else (part.strip() for part in (*text.split("=", 1), "")[:2])
+    if labels.count(window) > 1:
+        raise ValueError(f"--divider {window!r}: more than one window has this label: use its index")
+    if window in labels:
+        index = labels.index(window)
+    elif window.isdecimal():
+        index = int(window)
+    else:
+        raise ValueError(f"--divider {window!r}: no window has this label")
+    if not 0 < index < len(series.values):
+        raise ValueError(f"--divider {window!r}: a divider lies between windows 1 and {len(series.values) - 1}")
+    return index, reason
+
+
+def _as_json(chart: Chart, limits: Limits, reasons: dict[int, str], proposals: list[dict[str, Any]] | None) -> str:
+    """All events of all segments; the limits of the newest. Segments and proposals where they were asked for."""
     signals = [
         {
             "rule": signal.rule,
@@ -62,11 +128,34 @@ def _as_json(chart: Chart, limits: Limits) -> str:
         }
         for signal in chart.signals
     ]
-    figures = {name: getattr(limits, name) for name in ("center", "mr_bar", "unpl", "lnpl", "url", "n")}
-    return json.dumps({**figures, "signals": signals}, allow_nan=False)
+    found: dict[str, Any] = {**_figures(limits), "signals": signals}
+    if reasons:
+        found["segments"] = [
+            {
+                "start": segment.start,
+                "stop": segment.stop,
+                "reason": reasons.get(segment.start) or None,
+                "limits": None if segment.limits is None else _figures(segment.limits),
+            }
+            for segment in chart.segments
+        ]
+    if proposals is not None:
+        found["proposals"] = proposals
+    return json.dumps(found, allow_nan=False)
 
 
-def _as_text(chart: Chart, limits: Limits, title: str, svg: Path | None) -> list[str]:
+def _figures(limits: Limits) -> dict[str, float | int]:
+    return {name: getattr(limits, name) for name in ("center", "mr_bar", "unpl", "lnpl", "url", "n")}
+
+
+def _as_text(
+    chart: Chart,
+    limits: Limits,
+    title: str,
+    reasons: dict[int, str],
+    proposals: list[dict[str, Any]] | None,
+    svg: Path | None,
+) -> list[str]:
     from dreamclass_intel.xmr import words
 
     figures = (
@@ -79,6 +168,13 @@ def _as_text(chart: Chart, limits: Limits, title: str, svg: Path | None) -> list
     lines = [f"{title}: {chart.verdict}", ""]
     lines += [f"{name:<8} {value:.10g}" for name, value in figures]
     lines += [f"{'basis':<8} {words.status(limits)}", ""]
+    for segment in chart.segments if reasons else ():
+        told = "no limits" if segment.limits is None else words.status(segment.limits)
+        if segment.limits is not None:
+            told += f", {segment.limits.lnpl:.10g} to {segment.limits.unpl:.10g}"
+        why = reasons.get(segment.start, "")
+        lines.append(f"from {chart.label(segment.start)}: {told}{f' ({why})' * bool(why)}")
+    lines += [""] * bool(reasons)
     lines.append(f"signals: {len(chart.signals) or 'none'}")
     for signal in chart.signals:
         lines.append(
@@ -87,6 +183,8 @@ def _as_text(chart: Chart, limits: Limits, title: str, svg: Path | None) -> list
         )
     if chart.notes:
         lines += ["", *(f"note: {note}" for note in chart.notes)]
+    if proposals is not None:
+        lines += ["", f"proposals: {len(proposals) or 'none'}", *(f"  {found['sentence']}" for found in proposals)]
     if svg is not None:
         lines += ["", f"chart: {svg}"]
     return lines

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,20 +33,23 @@ class SeriesError(ValueError):
 
 @dataclass(frozen=True)
 class Series:
-    """A series as read: `values` (None = missing window), `labels` of the same length or None, the column's
-    name.
+    """A series as read: `values` (None = missing window), `labels` and `denominators` of the same length or
+    None, the column's name.
     """
 
     values: list[float | None]
     labels: list[str] | None
     column: str | None
+    denominators: list[float | None] | None = None
 
 
-def read_series(path: str | Path, column: str | None = None) -> Series:
-    """Read the series of `column` (or of the only numeric column) from a CSV or JSON array file in UTF-8.
+def read_series(path: str | Path, column: str | None = None, denominator: str | None = None) -> Series:
+    """Read the series of `column` (or of the only numeric column beside the denominator) from a CSV or JSON array
+    file in UTF-8, and the column `denominator` with it, if one is named.
 
-    The file's first column gives the labels where it is not the series itself. Raises SeriesError for a file
-    that cannot be read, is empty, has no such column, or holds something other than a number in it.
+    The file's first column gives the labels where it is neither of them. Raises SeriesError for a file that
+    cannot be read, is empty, has no such column, holds something other than a number in it, or a value without
+    its denominator.
     """
     path = Path(path)
     try:
@@ -57,14 +61,14 @@ def read_series(path: str | Path, column: str | None = None) -> Series:
     if not text.strip():
         raise SeriesError(f"{path}: the file is empty")
     if path.suffix.lower() == ".json" or text.lstrip()[0] in "[{":
-        return _from_json(path, text, column)
-    return _from_csv(path, text, column)
+        return _from_json(path, text, column, denominator)
+    return _from_csv(path, text, column, denominator)
 
 
 # --- CSV
 
 
-def _from_csv(path: Path, text: str, column: str | None) -> Series:
+def _from_csv(path: Path, text: str, column: str | None, denominator: str | None) -> Series:
     first_line = next(line for line in text.splitlines() if line.strip())
     unquoted = re.sub(r'"[^"]*"', "", first_line)
     delimiter = next((d for d in _DELIMITERS if d in unquoted), ",")
@@ -93,25 +97,33 @@ def _from_csv(path: Path, text: str, column: str | None) -> Series:
         if len(cells) != len(header):
             hint = ": a decimal comma? use a point" if delimiter == "," and len(cells) > len(header) else ""
             raise SeriesError(f"{path}: row {line}: {len(cells)} cells, the header has {len(header)}{hint}")
-    index = _csv_column(path, header, [cells for _, cells in rows], column)
+    below = None if denominator is None else _named(path, header, denominator)
+    if column is None:
+        index = _numeric_column(path, header, [cells for _, cells in rows], below)
+    else:
+        index = _named(path, header, column)
     values = [_cell(path, line, header[index], cells[index]) for line, cells in rows]
-    labels = [cells[0] for _, cells in rows] if index else None
-    return Series(values, labels if labels and all(labels) else None, header[index])
+    sizes = None if below is None else [_cell(path, line, header[below], cells[below]) for line, cells in rows]
+    labels = [cells[0] for _, cells in rows] if index and below != 0 else None
+    _check_pairs(path, "row", [line for line, _ in rows], values, sizes, header[index], denominator)
+    return Series(values, labels if labels and all(labels) else None, header[index], sizes)
 
 
-def _csv_column(path: Path, header: list[str], rows: list[list[str]], column: str | None) -> int:
-    if column is not None:
-        if header.count(column) == 1:
-            return header.index(column)
-        problem = "no column" if column not in header else "more than one column"
-        raise SeriesError(f"{path}: {problem} {column!r}; the columns are: {', '.join(header)}")
+def _named(path: Path, header: list[str], column: str) -> int:
+    if header.count(column) == 1:
+        return header.index(column)
+    problem = "no column" if column not in header else "more than one column"
+    raise SeriesError(f"{path}: {problem} {column!r}; the columns are: {', '.join(header)}")
+
+
+def _numeric_column(path: Path, header: list[str], rows: list[list[str]], below: int | None) -> int:
     if len(header) == 1:
         return 0
     # A column counts as numeric where most of its cells are, so that one bad cell is reported and not stepped
     # around.
     numeric = []
     for index in range(len(header)):
-        cells = [row[index] for row in rows if row[index]]
+        cells = [row[index] for row in rows if row[index] and index != below]
         good = sum(bool(_NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell)) for cell in cells)
         if cells and good * 2 > len(cells):
             numeric.append(index)
@@ -139,7 +151,7 @@ def _cell(path: Path, line: int, column: str, cell: str) -> float | None:
 # --- JSON
 
 
-def _from_json(path: Path, text: str, column: str | None) -> Series:
+def _from_json(path: Path, text: str, column: str | None, denominator: str | None) -> Series:
     try:
         data = json.loads(text, parse_constant=_Constant)
     except json.JSONDecodeError as error:
@@ -151,8 +163,8 @@ def _from_json(path: Path, text: str, column: str | None) -> Series:
     if not data:
         raise SeriesError(f"{path}: the array is empty")
     if not any(isinstance(item, dict) for item in data):
-        if column is not None:
-            raise SeriesError(f"{path}: no column {column!r}: the array holds numbers, not objects")
+        if (wanted := column or denominator) is not None:
+            raise SeriesError(f"{path}: no column {wanted!r}: the array holds numbers, not objects")
         return Series([_item(path, i, None, item) for i, item in enumerate(data)], None, None)
     names: dict[str, None] = {}
     for i, item in enumerate(data):
@@ -160,16 +172,22 @@ def _from_json(path: Path, text: str, column: str | None) -> Series:
             raise SeriesError(f"{path}: item {i}: {_kind(item)} among objects")
         names.update(dict.fromkeys(item))
     header = list(names)
+    below = None if denominator is None else _named(path, header, denominator)
     if column is None:
-        column = header[_only(path, _numeric_keys(data, header), header)]
-    elif column not in names:
-        raise SeriesError(f"{path}: no column {column!r}; the columns are: {', '.join(header)}")
+        numeric = [index for index in _numeric_keys(data, header) if index != below]
+        column = header[_only(path, numeric, header)]
+    else:
+        _named(path, header, column)
     values = [_item(path, i, column, item.get(column)) for i, item in enumerate(data)]
-    labels = [item.get(header[0]) for item in data] if header[0] != column else []
+    sizes = None
+    if denominator is not None:
+        sizes = [_item(path, i, denominator, item.get(denominator)) for i, item in enumerate(data)]
+    _check_pairs(path, "item", range(len(data)), values, sizes, column, denominator)
+    labels = [item.get(header[0]) for item in data] if header[0] not in (column, denominator) else []
     usable = bool(labels) and all(isinstance(label, str | int) for label in labels)
     # A lone surrogate ("\ud800") is legal JSON and cannot be written to any file: replaced here, once.
     texts = [str(label).encode("utf-8", "replace").decode() for label in labels]
-    return Series(values, texts if usable else None, column)
+    return Series(values, texts if usable else None, column, sizes)
 
 
 class _Constant:
@@ -213,6 +231,22 @@ def _only(path: Path, numeric: list[int], header: list[str]) -> int:
         raise SeriesError(f"{path}: no column holds numbers; the columns are: {', '.join(header)}")
     names = ", ".join(header[index] for index in numeric)
     raise SeriesError(f"{path}: several columns hold numbers ({names}): choose one with --column")
+
+
+def _check_pairs(
+    path: Path,
+    unit: str,
+    places: Sequence[int],
+    values: list[float | None],
+    sizes: list[float | None] | None,
+    column: str,
+    denominator: str | None,
+) -> None:
+    if denominator == column:
+        raise SeriesError(f"{path}: column {column!r} cannot be its own denominator")
+    for place, value, size in zip(places, values, sizes or [], strict=False):
+        if value is not None and size is None:
+            raise _refusal(path, f"{unit} {place}", denominator, "a value needs its denominator")
 
 
 def _refusal(path: Path, where: str, column: str | None, what: str) -> SeriesError:

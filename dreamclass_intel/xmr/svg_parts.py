@@ -1,4 +1,4 @@
-"""Pieces of the SVG writer: escaping, numbers as text, scales, marks, the style sheet.
+"""Pieces of the SVG writer: escaping, numbers as text, scales, paths, shapes, the style sheet.
 
 Nothing here knows what a chart is (svg.py does). Everything returns the same text for the same input.
 """
@@ -7,82 +7,99 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import overload
+
+import numpy as np
+
+from dreamclass_intel.xmr.limits import FloatArray
 
 # Characters XML 1.0 cannot hold even when escaped, and lone surrogates, which UTF-8 cannot.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNSAFE = re.compile(f"{_FORBIDDEN.pattern}|[&<>\"']")
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
-# Both palettes keep a contrast of at least 4.5 between text and ground. The three signal colours are told
-# apart by the colour-blind as well (after Okabe and Ito), and the shapes carry the same meaning without any
-# colour.
-_PALETTE = "--g:#fff;--i:#1f2328;--m:#59636e;--l:#d1d9e0;--b:#eef1f4;--o:#c4320a;--r:#0a5fb4;--h:#7c3fa8"
-_DARK = "--g:#14181d;--i:#e6edf3;--m:#9aa4af;--l:#343b43;--b:#1e242b;--o:#ff8f66;--r:#6cb6ff;--h:#d2a8ff"
+# ground, ink, muted, grid, shaded baseline; then the colours of signals, which the colour-blind can tell apart as well
+# (after Okabe and Ito); shape and letter say the same without any colour. Whatever text is written in has a contrast
+# of at least 4.5 on ground and baseline (WCAG 2.2, 1.4.3).
+LIGHT = dict(zip("gimlborht", ["fff", "222", "567", "cdd", "eff1f3", "b30", "05b", "739", "064"], strict=True))
+DARK = dict(zip("gimlborht", ["14181d", "eee", "9ab", "344", "1e242b", "f96", "6bf", "cae", "5ca"], strict=True))
 _RULES = {
     "text": "fill:var(--i)",
-    ".muted": "fill:var(--m)",
+    "path": "fill:none;stroke:var(--i)",
+    ".m,.xmr .m text": "fill:var(--m)",
+    ".e": "text-anchor:end",
+    ".c": "text-anchor:middle",
     ".head": "font-size:15px;font-weight:600",
-    ".ground": "fill:var(--g)",
-    ".base": "fill:var(--b)",
+    ".k": "font-weight:700",
+    ".halo text": "paint-order:stroke;stroke:var(--g);stroke-width:3px",
+    ".ground": "fill:var(--g);stroke:none",
+    ".base": "fill:var(--b);stroke:none",
     ".grid": "stroke:var(--l)",
-    ".half": "stroke:var(--m);stroke-width:.6;stroke-dasharray:2 4",
-    ".centre": "stroke:var(--i)",
-    ".limit": "stroke:var(--i);stroke-dasharray:6 4",
-    ".divider": "stroke:var(--i);stroke-dasharray:1 3",
-    ".line": "fill:none;stroke:var(--m);stroke-width:1.3",
-    ".open": "stroke-dasharray:2 3",
-    ".pt": "fill:var(--m);stroke:var(--g);stroke-width:.8",
-    ".hollow": "fill:var(--g);stroke:var(--m);stroke-width:1.4",
-    ".gap": "stroke:var(--m);stroke-width:1.2",
-    ".L": "fill:var(--o)",
-    ".R,.xmr .T,.xmr .A,.xmr .W,.xmr .S,.xmr .C": "fill:var(--r)",
-    ".H,.xmr .N,.xmr .F,.xmr .B": "fill:var(--h)",
-    ".letter": "font-size:10px;font-weight:700",
+    ".half": "stroke:var(--m);stroke-width:.7;stroke-dasharray:2 4",
+    ".limit": "stroke-dasharray:7 4",
+    ".trial": "stroke-dasharray:2 3",
+    ".divider": "stroke-width:1.5;stroke-dasharray:1 3",
+    ".line": "stroke:var(--m);stroke-width:1.3",
+    ".open": "stroke:var(--m);stroke-dasharray:2 3",
+    ".dots": "stroke:var(--m);stroke-linecap:round",
+    ".gap": "stroke:var(--m)",
+    ".hollow": "fill:var(--g);stroke:var(--m);stroke-width:1.5",
+    **{f".{c}": f"fill:var(--{c});stroke:none" for c in "orht"},
+    ".tips path": "stroke:transparent",
 }
+# A style sheet a chart: in every standalone one, or once on a page that holds many.
 STYLE = (
-    f".xmr{{font:11px system-ui,sans-serif;{_PALETTE}}}"
-    f"@media (prefers-color-scheme:dark){{.xmr{{{_DARK}}}}}"
+    f".xmr{{font:11px system-ui,sans-serif;{';'.join(f'--{name}:#{c}' for name, c in LIGHT.items())}}}"
+    f"@media (prefers-color-scheme:dark){{.xmr{{{';'.join(f'--{name}:#{c}' for name, c in DARK.items())}}}}}"
     + "".join(f".xmr {selector}{{{rule}}}" for selector, rule in _RULES.items())
 )
+
+# Corners in radii, so that all look about as large as a circle of radius 1.
+_SHAPES = {
+    "diamond": ((0, -1.5), (1.5, 0), (0, 1.5), (-1.5, 0)),
+    "square": ((-1.15, -1.15), (1.15, -1.15), (1.15, 1.15), (-1.15, 1.15)),
+    "triangle": ((0, -1.5), (1.5, 1.1), (-1.5, 1.1)),
+    "wedge": ((0, 1.5), (1.5, -1.1), (-1.5, -1.1)),
+    "pentagon": ((0, -1.5), (1.43, -0.46), (0.88, 1.21), (-0.88, 1.21), (-1.43, -0.46)),
+    "bar": ((-0.7, -1.6), (0.7, -1.6), (0.7, 1.6), (-0.7, 1.6)),
+    "bow": ((-1.5, -1.3), (1.5, -1.3), (-1.5, 1.3), (1.5, 1.3)),
+    "cross": (
+        *((-0.5, -1.5), (0.5, -1.5), (0.5, -0.5), (1.5, -0.5), (1.5, 0.5), (0.5, 0.5)),
+        *((0.5, 1.5), (-0.5, 1.5), (-0.5, 0.5), (-1.5, 0.5), (-1.5, -0.5), (-0.5, -0.5)),
+    ),
+}
 
 
 def escape(text: str) -> str:
     """Text made safe for element content and for double-quoted attributes; what XML cannot hold becomes
     U+FFFD.
     """
-    clean = _FORBIDDEN.sub("\ufffd", text)
-    for raw, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
-        clean = clean.replace(raw, safe)
-    return clean
+    return _FORBIDDEN.sub("\ufffd", text).translate(_ESCAPES) if _UNSAFE.search(text) else text
 
 
 def shorten(text: str, length: int) -> str:
     """At most `length` characters, with an ellipsis where something is left out."""
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def figure(value: float, step: float) -> str:
-    """A figure for the eye: decimals to a hundredth of `step` (its routine variation), thousands separated.
-
-    Only for drawing; nothing is ever compared after this rounding.
-    """
-    size = step if step > 0 else abs(value)
-    if not size or not math.isfinite(size):
-        return f"{value:g}"
-    decimals = 2 - math.floor(math.log10(size))
-    if decimals > 10 or abs(value) >= 1e16:
-        return f"{value:.6g}"
-    text = f"{value:,.{max(0, decimals)}f}"
-    return text if "." not in text else text.rstrip("0").rstrip(".")
-
-
-def exact(value: float) -> str:
-    """The shortest decimal that gives this float back: the figure of a tooltip."""
-    return repr(value).removesuffix(".0")
+    return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
 
 
 def coordinate(value: float) -> str:
-    """A pixel coordinate, two decimals, never "-0.00"."""
-    return f"{value + 0.0:.2f}" if abs(value) >= 0.005 else "0.00"
+    """A pixel coordinate to a tenth, as short as it goes."""
+    short = f"{value:.1f}".removesuffix(".0")
+    return "0" if short == "-0" else short
+
+
+def places(x: FloatArray, y: FloatArray) -> tuple[list[str], list[str]]:
+    """ "x y" of the points to a tenth of a pixel, and "dx dy" from the point before, which is shorter; whatever is not
+    a number is no place.
+    """
+    tenths = np.rint(np.nan_to_num(np.column_stack([x, y])) * 10)
+    steps = np.diff(tenths, axis=0, prepend=0.0)
+    one = "%g %g|" * x.size
+    at, step = (one % tuple((pairs.ravel() / 10).tolist()) for pairs in (tenths, steps))
+    return at.split("|")[:-1], step.replace(" -", "-").split("|")[:-1]
 
 
 @dataclass(frozen=True)
@@ -95,13 +112,16 @@ class Scale:
     top: float
 
     @classmethod
-    def around(cls, figures: list[float], bottom: float, top: float, *, floor: float | None = None) -> Scale:
-        """A scale that shows all figures with some air, or `floor` as its lower end."""
-        low, high = min(figures), max(figures)
+    def around(cls, low: float, high: float, bottom: float, top: float, *, floor: float | None = None) -> Scale:
+        """A scale that shows the figures from `low` to `high` with some air, or `floor` as its lower end."""
         air = (high / 2 - low / 2) * 0.22 or abs(high) * 0.1 or 1.0
         return cls(low - air if floor is None else floor, high + air, bottom, top)
 
-    def __call__(self, figure: float) -> float:
+    @overload
+    def __call__(self, figure: float) -> float: ...
+    @overload
+    def __call__(self, figure: FloatArray) -> FloatArray: ...
+    def __call__(self, figure: float | FloatArray) -> float | FloatArray:
         """The pixel of a figure."""
         # Halved first: the distance of two representable figures may not be representable.
         share = (figure / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
@@ -122,38 +142,28 @@ class Scale:
         return [k * step for k in range(first, last + 1)], step
 
 
-def line(css: str, x1: float, y1: float, x2: float, y2: float, tip: str = "") -> str:
-    """A straight line, with a tooltip if one is given."""
-    c = coordinate
-    head = f'<line class="{css}" x1="{c(x1)}" y1="{c(y1)}" x2="{c(x2)}" y2="{c(y2)}"'
-    return f"{head}><title>{escape(tip)}</title></line>" if tip else f"{head}/>"
+def path(css: str, parts: Iterable[str]) -> str:
+    """A path of the parts, or nothing where there are none."""
+    d = "".join(parts)
+    return f'<path class="{css}" d="{d}"/>' if d else ""
 
 
-def rect(css: str, x: float, y: float, width: float, height: float, tip: str = "") -> str:
-    """A rectangle, with a tooltip if one is given."""
-    c = coordinate
-    head = f'<rect class="{css}" x="{c(x)}" y="{c(y)}" width="{c(width)}" height="{c(height)}"'
-    return f"{head}><title>{escape(tip)}</title></rect>" if tip else f"{head}/>"
-
-
-def text(css: str, x: float, y: float, content: str, anchor: str = "start") -> str:
+def text(css: str, x: float, y: float, content: str) -> str:
     """A line of text; the content is escaped here."""
     where = f'x="{coordinate(x)}" y="{coordinate(y)}"'
-    end = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="{css}" {where}{end}>{escape(content)}</text>'
+    return f'<text class="{css}" {where}>{escape(content)}</text>' if css else f"<text {where}>{escape(content)}</text>"
 
 
-def mark(shape: str, css: str, x: float, y: float, r: float, tip: str = "") -> str:
-    """A point: circle, diamond, square, triangle or pentagon of radius `r`, with its tooltip."""
-    title = f"<title>{escape(tip)}</title>" if tip else ""
-    if shape == "circle":
-        attributes = f'cx="{coordinate(x)}" cy="{coordinate(y)}" r="{coordinate(r)}"'
-        return f'<circle class="{css}" {attributes}>{title}</circle>'
-    corners = {
-        "diamond": ((0, -1.5), (1.5, 0), (0, 1.5), (-1.5, 0)),
-        "square": ((-1.1, -1.1), (1.1, -1.1), (1.1, 1.1), (-1.1, 1.1)),
-        "triangle": ((0, -1.5), (1.4, 1.0), (-1.4, 1.0)),
-        "pentagon": ((0, -1.4), (1.3, -0.4), (0.8, 1.1), (-0.8, 1.1), (-1.3, -0.4)),
-    }[shape]
-    points = " ".join(f"{coordinate(x + dx * r)},{coordinate(y + dy * r)}" for dx, dy in corners)
-    return f'<polygon class="{css}" points="{points}">{title}</polygon>'
+@lru_cache(maxsize=256)
+def shape(name: str, radius: float) -> str:
+    """The outline of a mark (a circle, or one of `_SHAPES`), relative to its middle: append it to an "M x y"."""
+    if name == "circle":
+        r, across = coordinate(radius), coordinate(2 * radius)
+        return f"m-{r} 0a{r} {r} 0 1 0 {across} 0a{r} {r} 0 1 0 -{across} 0"
+    corners = [(dx * radius, dy * radius) for dx, dy in _SHAPES[name]]
+    (x, y), *rest = corners
+    steps = [f"m{coordinate(x)} {coordinate(y)}l"]
+    for to_x, to_y in rest:
+        steps.append(f"{coordinate(to_x - x)} {coordinate(to_y - y)} ")
+        x, y = to_x, to_y
+    return "".join(steps).replace(" -", "-").rstrip() + "z"

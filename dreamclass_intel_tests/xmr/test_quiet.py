@@ -153,10 +153,10 @@ def test_a_shift_as_an_event_with_words_and_picture() -> None:
         ("cusum", "above", 0, 3, 2, (0, 1, 2, 3))
     ]
     assert made.signals[0].strength == pytest.approx(1.6)
-    assert phrase(made, made.signals[0]) == "level above the centre line from 0 to 3, by the CUSUM"
+    assert phrase(made, made.signals[0]) == "level above the centre line, by the CUSUM, from 0 to 3"
     assert made.verdict.startswith("Changed: level above")
     picture = render_svg(made)
-    assert 'class="C"' in picture
+    assert ">C</text>" in picture
     assert "level moved, by the CUSUM" in picture
     assert chart([20 - v for v in values if v is not None]).signals[0].side == "below"
 

@@ -55,6 +55,47 @@ def test_labels_are_the_first_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("week,rate,visits\nW1,.1,100\nW2,,\nW3,.3,50\n", "f.csv"),
+        ("visits,week,rate\n100,W1,.1\n,W2,\n50,W3,.3\n", "f.csv"),
+        ('[{"w": "W1", "rate": 0.1, "visits": 100}, {"w": "W2"}, {"w": "W3", "rate": 0.3, "visits": 50}]', "f.json"),
+    ],
+)
+def test_denominators(tmp_path: Path, content: str, name: str) -> None:
+    """The other numeric column is the series, so that it need not be named."""
+    path = tmp_path / name
+    path.write_text(content)
+    series = read_series(path, denominator="visits")
+    assert (series.values, series.denominators, series.column) == ([0.1, None, 0.3], [100, None, 50], "rate")
+    assert series.labels == (None if content.startswith("visits") else ["W1", "W2", "W3"])
+    assert read_series(path, "rate").denominators is None
+    assert read_series(path, "rate", "visits").denominators == [100, None, 50]
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "message"),
+    [
+        ("w,a,n\nx,1,\n", "a", "row 2, column 'n': a value needs its denominator"),
+        ("w,a,n\nx,1,2\ny,1,many\n", "a", "row 3, column 'n': 'many' is not a number"),
+        ("w,a\nx,1\n", None, "no column 'n'; the columns are: w, a"),
+        ("n\n1\n", None, "column 'n' cannot be its own denominator"),
+        ("n,n,a\n1,2,3\n", "a", "more than one column 'n'"),
+        ('[{"a": 1, "n": 2}, {"a": 1}]', "a", "item 1, column 'n': a value needs its denominator"),
+        ('[{"a": 1, "n": "2"}]', "a", "item 0, column 'n': '2' is not a number"),
+        ('[{"a": 1}]', None, "no column 'n'; the columns are: a"),
+        ("[1, 2]", None, "no column 'n': the array holds numbers, not objects"),
+    ],
+)
+def test_denominators_refused(tmp_path: Path, content: str, column: str | None, message: str) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(content)
+    with pytest.raises(SeriesError) as caught:
+        read_series(path, column, "n")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("content", "column", "message"),
     [
         ("", None, "the file is empty"),

@@ -110,7 +110,8 @@ def _verdict(made: MetricChart) -> str:
 
 
 def _picture(made: MetricChart) -> dg.MetadataValue:
-    svg = render_svg(made.chart, title=made.metric.title)
+    direction = made.metric.direction
+    svg = render_svg(made.chart, title=made.metric.title, good=None if direction == "none" else direction)
     return dg.MetadataValue.md(
         f"![{made.metric.title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
     )
