@@ -1,8 +1,8 @@
 """XmR charts: limits, signals, words and drawing of one series. Pure: numpy only, no Dagster, no warehouse.
 
-This is the public door; import from here. `analyse` makes a chart, `render_svg` draws it, `read_series` reads
-a file. The names are loaded on first use, so that the command line can know its commands without loading
-numpy.
+This is the public door; import from here. `analyse` makes a chart, `render_svg` draws it, `propose` says where
+it may need new limits, `read_series` reads a file. The names are loaded on first use, so that the command line
+can know its commands without loading numpy.
 """
 
 from importlib import import_module
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dreamclass_intel.xmr.chart import Chart, Segment, analyse
+    from dreamclass_intel.xmr.decisions import Decision, dividers_of
+    from dreamclass_intel.xmr.evidence import Proposal
     from dreamclass_intel.xmr.limits import CONSTANTS, Baseline, Factors, Limits, Lines, Method, compute_limits
+    from dreamclass_intel.xmr.proposals import propose, watch
     from dreamclass_intel.xmr.reading import Series, SeriesError, read_series
     from dreamclass_intel.xmr.rules import PRECEDENCE, PRESETS, Signal, Stretch
     from dreamclass_intel.xmr.svg import render_svg
@@ -22,10 +25,12 @@ __all__ = [
     "PRESETS",
     "Baseline",
     "Chart",
+    "Decision",
     "Factors",
     "Limits",
     "Lines",
     "Method",
+    "Proposal",
     "Segment",
     "Series",
     "SeriesError",
@@ -33,14 +38,20 @@ __all__ = [
     "Stretch",
     "analyse",
     "compute_limits",
+    "dividers_of",
     "phrase",
+    "propose",
     "read_series",
     "render_svg",
+    "watch",
 ]
 
 _HOMES = {
     "chart": ("Chart", "Segment", "analyse"),
+    "decisions": ("Decision", "dividers_of"),
+    "evidence": ("Proposal",),
     "limits": ("CONSTANTS", "Baseline", "Factors", "Limits", "Lines", "Method", "compute_limits"),
+    "proposals": ("propose", "watch"),
     "reading": ("Series", "SeriesError", "read_series"),
     "rules": ("PRECEDENCE", "PRESETS", "Signal", "Stretch"),
     "svg": ("render_svg",),
