@@ -105,13 +105,15 @@ class Evidence(NamedTuple):
 
     score: float
     statistic: float
+    threshold: float
     rank_z: float
     run: int
     opposing_run: int
 
 
-def weigh(x: FloatArray, y: FloatArray, k: int, scatter: cp.Scatter, threshold: float, *, newest: bool) -> Evidence:
+def weigh(x: FloatArray, y: FloatArray, k: int, scatter: cp.Scatter, *, newest: bool, watch: bool = False) -> Evidence:
     """The checks of a split at k; `y` are the clipped values, `newest` says that the last window is the chart's."""
+    threshold = cp.split_threshold(x.size, watch=watch)
     deflated = math.sqrt(scatter.inflation)
     statistic = float(cp.split_statistics(x, k, x.size - k)[0]) / deflated
     rank_z = cp.mann_whitney(x[:k], x[k:]) / deflated
@@ -123,7 +125,7 @@ def weigh(x: FloatArray, y: FloatArray, k: int, scatter: cp.Scatter, threshold: 
     score = min(abs(statistic) / threshold, side * rank_z / RANK_Z, stands / STANDS)
     if opposing >= OPPOSING_RUN or (newest and still_open >= OPPOSING_OPEN):
         score = 0.0
-    return Evidence(score, statistic, rank_z, run, opposing)
+    return Evidence(score, statistic, threshold, rank_z, run, opposing)
 
 
 def is_line(line: cp.Line, y: FloatArray, edges: list[int], scatter: cp.Scatter) -> bool:
@@ -135,7 +137,7 @@ def is_line(line: cp.Line, y: FloatArray, edges: list[int], scatter: cp.Scatter)
 
 
 def shift_of(
-    series: JudgedSeries, y: FloatArray, k: int, evidence: Evidence, scatter: cp.Scatter, threshold: float, minimum: int
+    series: JudgedSeries, y: FloatArray, k: int, evidence: Evidence, scatter: cp.Scatter, minimum: int
 ) -> Proposal:
     """The proposal of a split at k."""
     positions, x = series.positions, series.x
@@ -155,7 +157,7 @@ def shift_of(
         f"95 % interval of the change {sizes[1]} to {sizes[2]}"
         + (f" ({abs(shift) / sigma:.1f} sigma)" if sigma > 0 else "")
         + f"; {new.size} windows since. Split statistic {abs(evidence.statistic):.1f} where routine variation passes "
-        f"{threshold:.1f} once in a hundred series; rank check {abs(evidence.rank_z):.1f}; "
+        f"{evidence.threshold:.1f} once in a hundred series; rank check {abs(evidence.rank_z):.1f}; "
         f"autocorrelation {scatter.autocorrelation:.2f}; start between {label(int(positions[earliest]))} "
         f"and {label(int(positions[latest]))}."
     )
@@ -175,7 +177,7 @@ def shift_of(
         high=shift + half,
         sigma=sigma,
         statistic=evidence.statistic,
-        threshold=threshold,
+        threshold=evidence.threshold,
         rank_z=evidence.rank_z,
         autocorrelation=scatter.autocorrelation,
         run=evidence.run,

@@ -69,35 +69,33 @@ def _review(series: JudgedSeries, minimum: int) -> Iterator[Proposal]:
     n = series.x.size
     level = 0
     if n >= 2 * minimum:
-        threshold = cp.split_threshold(n)
         y, sigma = cp.clipped(series.x)
-        edges, scatter = _levels(y, sigma, series.adjacent, minimum, threshold**2)
+        edges, scatter = _levels(y, sigma, series.adjacent, minimum)
         line = cp.line_through(y, series.positions)
         if len(edges) == 2 or is_line(line, y, edges, scatter):
             trend = trend_of(series, line, TREND_Z)
             if trend is not None or len(edges) > 2:
                 yield from (trend,) if trend else ()
                 return
-        edges, weighed = _pruned(series, y, edges, scatter, minimum, threshold)
+        edges, weighed = _pruned(series, y, edges, scatter, minimum)
         if len(edges) > 2:
             free = cp.locate(y[edges[-3] :], cp.MINIMUM, cp.OPENS // 2, scatter.inflation)[0]
             if n - edges[-3] - free < minimum:  # it began later than a split may lie: open at most
                 del edges[-2], weighed[-1]
         for before, k, after, evidence in zip(edges[:-2], edges[1:-1], edges[2:], weighed, strict=True):
             part = series.part(before, after)
-            yield shift_of(part, y[before:after], k - before, evidence, scatter, threshold, minimum)
+            yield shift_of(part, y[before:after], k - before, evidence, scatter, minimum)
         level = edges[-2]
     newest = _look(series.part(max(level, n - cp.HORIZON), n), minimum)
     if newest is not None and newest.kind == "shift" and not newest.ready:
         yield newest
 
 
-def _levels(
-    y: FloatArray, sigma: float, adjacent: BoolArray, minimum: int, penalty: float
-) -> tuple[list[int], cp.Scatter]:
-    """Edges of the levels, and the scatter around them. What scatter the penalty is counted in depends on the levels,
-    so both are made in turn, three times at most.
+def _levels(y: FloatArray, sigma: float, adjacent: BoolArray, minimum: int) -> tuple[list[int], cp.Scatter]:
+    """Edges of the levels, and the scatter around them. A split must take off the squared threshold, in variances. The
+    variance depends on the levels, so both are made in turn, three times at most.
     """
+    penalty = cp.split_threshold(y.size) ** 2
     edges = cp.partition(y / sigma, minimum, penalty) if sigma > 0 else [0, y.size]
     scatter = cp.scatter(cp.residuals(y, edges), adjacent, len(edges) - 1)
     for _ in range(3):
@@ -112,7 +110,7 @@ def _levels(
 
 
 def _pruned(
-    series: JudgedSeries, y: FloatArray, edges: list[int], scatter: cp.Scatter, minimum: int, threshold: float
+    series: JudgedSeries, y: FloatArray, edges: list[int], scatter: cp.Scatter, minimum: int
 ) -> tuple[list[int], list[Evidence]]:
     """Edges of which every inner one passes all checks: located between its neighbours, the weakest taken out, until
     all that remain pass.
@@ -127,7 +125,6 @@ def _pruned(
                 y[before:after],
                 k - before,
                 scatter,
-                threshold,
                 newest=after == edges[-1],
             )
             for before, k, after in zip(edges[:-2], edges[1:-1], edges[2:], strict=True)
@@ -179,7 +176,7 @@ def _look(series: JudgedSeries, minimum: int) -> Proposal | None:
     line = cp.line_through(y, series.positions)
     if n >= 2 * minimum and is_line(line, y, edges, scatter):
         return trend_of(series, line, threshold)
-    evidence = weigh(series.x, y, k, scatter, threshold, newest=True)
+    evidence = weigh(series.x, y, k, scatter, newest=True, watch=True)
     if evidence.score < 1:
         return None
-    return shift_of(series, y, k, evidence, scatter, threshold, minimum)
+    return shift_of(series, y, k, evidence, scatter, minimum)

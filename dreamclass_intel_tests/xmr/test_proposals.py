@@ -1,6 +1,7 @@
 """Rebaseline proposals: known shifts found with their evidence, everything else left alone, nothing seen too early."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_the_partition_is_the_best_of_all(values: list[int], minimum: int, penal
     y = np.array(values, dtype=float)
 
     def cost(edges: tuple[int, ...]) -> float:
-        parts = [y[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        parts = [y[a:b] for a, b in pairwise(edges)]
         return sum(float(((p - p.mean()) ** 2).sum()) for p in parts) + penalty * (len(edges) - 2)
 
     def all_edges(start: int) -> list[tuple[int, ...]]:
@@ -72,7 +73,7 @@ def test_the_partition_is_the_best_of_all(values: list[int], minimum: int, penal
         return ends + [(k, *rest) for k in range(start + minimum, y.size) for rest in all_edges(k)]
 
     found = tuple(cp.partition(y, minimum, penalty))
-    assert all(b - a >= minimum for a, b in zip(found[:-1], found[1:], strict=True))
+    assert all(b - a >= minimum for a, b in pairwise(found))
     assert cost(found) == pytest.approx(min(cost((0, *edges)) for edges in all_edges(0)), abs=1e-9)
 
 
