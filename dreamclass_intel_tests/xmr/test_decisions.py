@@ -165,8 +165,14 @@ def test_auto_is_for_the_named_metrics_and_for_splits_only() -> None:
     assert accept_automatically(refused, {"signups"}, when="2027-02-02") == refused
 
 
-def test_auto_is_off_unless_a_metrics_config_says_so() -> None:
-    assert {metric.rebaseline for metric in metrics()} == {"propose"}
+def test_auto_is_off_unless_a_metrics_config_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, other = metrics()[:2]
+    waiting = ordered(replace(SIGNUPS, state="proposed", metric=m.id) for m in (first, other))
+    assert file.accept_by_config(waiting, when="2027-02-02") == waiting
+    configured = (first.model_copy(update={"rebaseline": "auto"}), other)
+    monkeypatch.setattr(file, "metrics", lambda: configured)
+    states = {d.metric: d.state for d in file.accept_by_config(waiting, when="2027-02-02")}
+    assert states == {first.id: "accepted", other.id: "proposed"}
 
 
 def test_as_of_leaves_out_what_was_decided_later() -> None:

@@ -1,7 +1,9 @@
 """Rebaseline proposals: known shifts found with their evidence, everything else left alone, nothing seen too early."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -222,6 +224,20 @@ def test_less_than_twelve_windows_is_refused() -> None:
     for function in (propose, watch):
         with pytest.raises(ValueError, match="minimum must be at least 12 windows, not 11"):
             function(chart, minimum=11)
+
+
+@pytest.mark.shared
+def test_a_published_series_of_the_stable_shift_algorithm() -> None:
+    """autospc example_series_1 (Woodcock et al. 2025, doi 10.1136/bmjqs-2025-019263): periods from 52 and from 73. Both
+    are proposed; so is the fall at 98, which that algorithm's variant without its rejections takes as well (at 97).
+    """
+    path = Path(__file__).parents[2].parent / "shared/vectors/xmr/ssa_example_series_1_full.json"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    found = propose(analyse(json.loads(path.read_text())["values"]))
+    assert [p.kind for p in found] == ["shift"] * 3
+    for proposal, published in zip(found, (52, 73, 97), strict=True):
+        assert proposal.earliest <= published <= proposal.latest
 
 
 # --- properties

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from dreamclass_intel.xmr.decisions import Decision, Decisions, ordered
+from dreamclass_intel.defs.metrics.registry import metrics
+from dreamclass_intel.xmr.decisions import Decision, Decisions, accept_automatically, ordered
 
 PATH = Path(__file__).with_name("decisions.yaml")
 REQUIRED = ("metric", "at", "kind", "state", "who", "when", "why")
@@ -33,6 +34,11 @@ def save(decisions: Iterable[Decision], path: Path = PATH) -> None:
     if any(line.lstrip().startswith("#") for line in before[len(head) :].splitlines()):
         raise ValueError(f"{path.name}: a comment below the head would be lost; put it into the entry's why")
     path.write_text(head + render(decisions), encoding="utf-8", newline="\n")
+
+
+def accept_by_config(decisions: Decisions, *, when: str) -> Decisions:
+    """The decisions with the proposed splits accepted of those metrics whose registry entry says `rebaseline: auto`."""
+    return accept_automatically(decisions, {m.id for m in metrics() if m.rebaseline == "auto"}, when=when)
 
 
 def parse(text: str, name: str = PATH.name) -> Decisions:
