@@ -10,7 +10,8 @@ often the stated intervals of shift and of start hold the truth (95 % is claimed
 
 `watch`: windows from the change (at 60) until a proposal is open, and until it is ready, against the Stable Shift
 Algorithm (Woodcock et al. 2025, BMJ Quality & Safety, doi 10.1136/bmjqs-2025-019263; own code from its published
-description: calculation period 12, run of 8) asked after every window. False: share of series with a ready proposal (a
+description, without its screening of values: period 12, run of 8; with a period of 21 it gives the published starts
+0, 52, 73 of autospc example_series_1) asked after every window. False: share of series with a ready proposal (a
 new limit period) before the change, that is in 60 windows.
 `rebase` is the plug-in for ../shared/tools/arl_bench.py segment --rebase benchmarks.bench_xmr_proposals:rebase.
 """
