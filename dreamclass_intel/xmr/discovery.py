@@ -160,7 +160,7 @@ def discoveries(p: FloatArray, *, level: float = LEVEL, dependence: str = "posit
     return p <= threshold
 
 
-def kept(
+def within_budget(
     signals: Sequence[Sequence[Signal]], found: BoolArray, *, within: int = SPAN
 ) -> tuple[tuple[Signal, ...], ...]:
     """Of each series' signals those that the budget allows: its series is named in a window from the signal's

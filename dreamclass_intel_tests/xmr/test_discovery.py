@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamclass_intel.xmr import Signal, common_autocorrelation, discoveries, kept, shift_p_values
+from dreamclass_intel.xmr import Signal, common_autocorrelation, discoveries, shift_p_values, within_budget
 from dreamclass_intel.xmr.discovery import LEVEL, two_sided
 
 NAN = math.nan
@@ -87,7 +87,7 @@ def test_no_test_without_a_basis() -> None:
         (lambda: discoveries(np.zeros((2, 2)), level=0), "level"),
         (lambda: discoveries(np.zeros((2, 2)), dependence="none"), "dependence"),
         (lambda: discoveries(np.full((2, 2), 1.5)), "within 0 and 1"),
-        (lambda: kept([(), ()], np.zeros((1, 4), dtype=bool)), "signals of 2 series"),
+        (lambda: within_budget([(), ()], np.zeros((1, 4), dtype=bool)), "signals of 2 series"),
     ],
 )
 def test_bad_input_is_named(call: Callable[[], object], words: str) -> None:
@@ -171,8 +171,8 @@ def test_signals_that_the_budget_keeps() -> None:
     found = np.zeros((3, 20), dtype=bool)
     found[0, 12] = True
     early, late, after = signal(1, 8), signal(4, 9), signal(13, 18)
-    assert kept([(early, late, after), (late,), ()], found) == ((late,), (), ())
-    assert kept([(early,), (), ()], found, within=5) == ((early,), (), ())
+    assert within_budget([(early, late, after), (late,), ()], found) == ((late,), (), ())
+    assert within_budget([(early,), (), ()], found, within=5) == ((early,), (), ())
 
 
 # --- the budget

@@ -55,6 +55,7 @@ class Metric(_Strict):
     every_day: str | None = None
     maturity_days: int = Field(0, ge=0)
     baseline: BaselinePolicy = BaselinePolicy()
+    rebaseline: Literal["propose", "auto"] = "propose"
     bounds: tuple[float | None, float | None] = (None, None)
 
     @model_validator(mode="after")

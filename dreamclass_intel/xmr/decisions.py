@@ -1,0 +1,143 @@
+"""What people decided on rebaseline proposals, as plain data: proposed, accepted or rejected, by whom, when and why.
+
+A decision names its metric and the first window of the new level by its label, so that it survives a longer or a
+shorter series. Pure functions from decisions to decisions; what an accepted one means to a chart is `dividers_of`.
+Not here: the file they are kept in (defs/xmr/decisions.py), the making of proposals (proposals.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal, get_args
+
+from dreamclass_intel.xmr.chart import Chart
+from dreamclass_intel.xmr.proposals import Proposal
+
+Kind = Literal["shift", "trend"]
+State = Literal["proposed", "accepted", "rejected"]
+NEAR = 3  # a decision within this many windows of a proposal speaks of it
+
+
+@dataclass(frozen=True, order=True)
+class Decision:
+    """The latest state of one proposal; what it was before is in the version control of its file.
+
+    `at` is the label of the first window of the new level, `when` an ISO date. `evidence` is the proposal in words
+    (empty where a person put the divider without one). Raises ValueError naming the field.
+    """
+
+    metric: str
+    at: str
+    kind: Kind
+    state: State
+    who: str
+    when: str
+    why: str
+    evidence: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("metric", "at", "who", "when", "why", "evidence"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise ValueError(f"{name} must be text, not {value!r}")
+            if not value.strip() and name != "evidence":
+                raise ValueError(f"{name} is empty")
+        for name, allowed in (("kind", get_args(Kind)), ("state", get_args(State))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        try:
+            canonical = dt.date.fromisoformat(self.when).isoformat() == self.when
+        except ValueError:
+            canonical = False
+        if not canonical:
+            raise ValueError(f"when must be a date like 2026-01-31, not {self.when!r}")
+
+
+Decisions = tuple[Decision, ...]
+
+
+def ordered(decisions: Iterable[Decision]) -> Decisions:
+    """Decisions by metric, then window; ValueError where two speak of the same window of a metric."""
+    found = tuple(sorted(decisions))
+    for one, other in pairwise(found):
+        if (one.metric, one.at) == (other.metric, other.at):
+            raise ValueError(f"two decisions on {one.metric} at {one.at}")
+    return found
+
+
+def pending(proposals: Iterable[Proposal], chart: Chart, metric: str, decisions: Decisions) -> tuple[Proposal, ...]:
+    """The proposals that no decision speaks of: none of the same kind lies at their window, within 3 windows of it, or
+    where the new level may have begun (`earliest` to `latest`).
+    """
+    index = {chart.label(i): i for i in range(chart.values.size)}
+    decided = [(d.kind, index[d.at]) for d in decisions if d.metric == metric and d.at in index]
+
+    def spoken_of(p: Proposal) -> bool:
+        first, last = min(p.earliest, p.index - NEAR), max(p.latest, p.index + NEAR)
+        return any(kind == p.kind and first <= at <= last for kind, at in decided)
+
+    return tuple(p for p in proposals if not spoken_of(p))
+
+
+def record(
+    decisions: Decisions, metric: str, chart: Chart, proposals: Iterable[Proposal], *, when: str, who: str = "engine"
+) -> Decisions:
+    """The decisions with every ready proposal added, as proposed, that none of them speaks of. A proposal that is not
+    ready is not recorded: its window may still move.
+    """
+    ready = [p for p in proposals if p.ready]
+    news = [
+        Decision(metric, chart.label(p.index), p.kind, "proposed", who, when, "evidence of a change", p.sentence)
+        for p in pending(ready, chart, metric, decisions)
+    ]
+    return ordered((*decisions, *news))
+
+
+def decide(decisions: Decisions, metric: str, at: str, state: State, *, who: str, when: str, why: str) -> Decisions:
+    """The decisions with one of them accepted or rejected. A decision may be taken back by the opposite one; ValueError
+    where there is none to decide, where it is in that state already, or for the state "proposed".
+    """
+    if state == "proposed":
+        raise ValueError("a proposal is accepted or rejected, not proposed, by a decision")
+    for k, found in enumerate(decisions):
+        if (found.metric, found.at) == (metric, at):
+            if found.state == state:
+                raise ValueError(f"{metric} at {at} is {state} already, by {found.who} on {found.when}")
+            changed = replace(found, state=state, who=who, when=when, why=why)
+            return ordered((*decisions[:k], changed, *decisions[k + 1 :]))
+    raise ValueError(f"no proposal on {metric} at {at}")
+
+
+def accept_automatically(decisions: Decisions, metrics: Collection[str], *, when: str) -> Decisions:
+    """The decisions with every proposed split of `metrics`, those whose config says auto, accepted by "auto". A trend
+    is left to people: it asks for other limits, not for a divider.
+    """
+    return ordered(
+        replace(d, state="accepted", who="auto", when=when, why="accepted by the metric's config (rebaseline: auto)")
+        if d.state == "proposed" and d.kind == "shift" and d.metric in metrics
+        else d
+        for d in decisions
+    )
+
+
+def dividers_of(
+    decisions: Decisions, metric: str, labels: Sequence[str], *, as_of: str | None = None
+) -> dict[int, str]:
+    """The dividers of a chart and their reasons, by index: the accepted splits of `metric` on the axis `labels`.
+
+    `as_of` (ISO date) leaves out what was decided later. Windows before the first label or after the last one are left
+    out as well, as labels sort by time (ISO dates and weeks do); ValueError for one between them that is not a label.
+    """
+    index = {label: i for i, label in enumerate(labels)}
+    found = {}
+    for d in decisions:
+        if d.metric != metric or d.state != "accepted" or d.kind != "shift" or (as_of is not None and d.when > as_of):
+            continue
+        if d.at in index:
+            found[index[d.at]] = f"{d.why} ({d.who}, {d.when})"
+        elif labels and labels[0] < d.at < labels[-1]:
+            raise ValueError(f"decision on {metric} at {d.at}: no window of the chart is called so")
+    return dict(sorted(found.items()))
