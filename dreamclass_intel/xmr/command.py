@@ -6,6 +6,7 @@ that `dreamclass-intel --help` stays quick.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from dreamclass_intel.xmr import Baseline, Chart, Limits, Series
+    from dreamclass_intel.xmr import Baseline, Chart, Limits, Proposal, Series
 
 
 def xmr(
@@ -25,6 +26,13 @@ def xmr(
     denominator: Annotated[
         str | None, typer.Option(help="The column that says what each value is a rate of: limits follow it.")
     ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--chart",
+            help="The kind of chart: xmr, or with --denominator i_prime (the defaults); p, p_prime, u, u_prime; g, t.",
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="The rules to judge by.")] = "wheeler",
     baseline: Annotated[
         str | None,
@@ -34,7 +42,10 @@ def xmr(
         list[str] | None,
         typer.Option(metavar="WINDOW[=REASON]", help="New limits from this window on (label or index); repeatable."),
     ] = None,
-    propose: Annotated[bool, typer.Option("--propose", help="Say where the evidence asks for new limits.")] = False,
+    propose: Annotated[
+        bool,
+        typer.Option("--propose", help="Say where the evidence asks for new limits, in JSON also for another chart."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write the chart to this SVG file as well.")] = None,
 ) -> None:
@@ -45,12 +56,13 @@ def xmr(
     Exit code 2 with one line on stderr where there is nothing to compute.
     """
     from dreamclass_intel.xmr import SeriesError, read_series, render_svg
+    from dreamclass_intel.xmr import propose as find_proposals
 
     try:
         series = read_series(file, column, denominator)
         reasons = dict(_divider(text, series) for text in divider or ())
-        chart = _chart(series, preset, _baseline(baseline), sorted(reasons))
-        proposals = _proposals(chart) if propose else None
+        chart = _chart(series, kind, preset, _baseline(baseline), sorted(reasons))
+        proposals = find_proposals(chart) if propose else None
     except (SeriesError, ValueError) as error:
         _stop(str(error))
     limits = chart.limits
@@ -68,19 +80,18 @@ def xmr(
         _print(_as_text(chart, limits, f"{file.name}, {title}", reasons, proposals, svg))
 
 
-def _chart(series: Series, preset: str, baseline: Baseline | None, dividers: list[int]) -> Chart:
+def _chart(series: Series, kind: str | None, preset: str, baseline: Baseline | None, dividers: list[int]) -> Chart:
     from dreamclass_intel.xmr import analyse
 
-    # MERGE (part B): with denominators, pass chart="i_prime", denominators=series.denominators and drop the error.
-    if series.denominators is not None:
-        raise ValueError("--denominator: charts of rates are not connected yet")
-    return analyse(series.values, labels=series.labels, preset=preset, baseline=baseline, dividers=dividers)
-
-
-def _proposals(chart: Chart) -> list[dict[str, Any]]:
-    """The rebaseline proposals of the whole chart, each with its evidence and a "sentence"."""
-    # MERGE (part C): return [dataclasses.asdict(proposal) for proposal in propose(chart)].
-    raise ValueError("--propose: rebaseline proposals are not connected yet")
+    return analyse(
+        series.values,
+        labels=series.labels,
+        preset=preset,
+        baseline=baseline,
+        dividers=dividers,
+        chart=kind or ("xmr" if series.denominators is None else "i_prime"),
+        denominators=series.denominators,
+    )
 
 
 def _baseline(text: str | None) -> Baseline | None:
@@ -115,7 +126,7 @@ def _divider(text: str, series: Series) -> tuple[int, str]:
     return index, reason
 
 
-def _as_json(chart: Chart, limits: Limits, reasons: dict[int, str], proposals: list[dict[str, Any]] | None) -> str:
+def _as_json(chart: Chart, limits: Limits, reasons: dict[int, str], proposals: tuple[Proposal, ...] | None) -> str:
     """All events of all segments; the limits of the newest. Segments and proposals where they were asked for."""
     signals = [
         {
@@ -140,12 +151,15 @@ def _as_json(chart: Chart, limits: Limits, reasons: dict[int, str], proposals: l
             for segment in chart.segments
         ]
     if proposals is not None:
-        found["proposals"] = proposals
+        found["proposals"] = [dataclasses.asdict(proposal) for proposal in proposals]
+        found["advice"] = [dataclasses.asdict(one) for one in chart.advice()]
     return json.dumps(found, allow_nan=False)
 
 
 def _figures(limits: Limits) -> dict[str, float | int]:
-    return {name: getattr(limits, name) for name in ("center", "mr_bar", "unpl", "lnpl", "url", "n")}
+    """The limits' figures; of a rate those of a window of size `denominator`."""
+    found = {name: getattr(limits, name) for name in ("center", "mr_bar", "unpl", "lnpl", "url", "n")}
+    return found if limits.denominator is None else {**found, "denominator": limits.denominator}
 
 
 def _as_text(
@@ -153,7 +167,7 @@ def _as_text(
     limits: Limits,
     title: str,
     reasons: dict[int, str],
-    proposals: list[dict[str, Any]] | None,
+    proposals: tuple[Proposal, ...] | None,
     svg: Path | None,
 ) -> list[str]:
     from dreamclass_intel.xmr import words
@@ -167,7 +181,8 @@ def _as_text(
     )
     lines = [f"{title}: {chart.verdict}", ""]
     lines += [f"{name:<8} {value:.10g}" for name, value in figures]
-    lines += [f"{'basis':<8} {words.status(limits)}", ""]
+    size = "" if limits.denominator is None else f", for a window of {limits.denominator:.10g}"
+    lines += [f"{'basis':<8} {words.status(limits)}{size}", ""]
     for segment in chart.segments if reasons else ():
         told = "no limits" if segment.limits is None else words.status(segment.limits)
         if segment.limits is not None:
@@ -183,8 +198,10 @@ def _as_text(
         )
     if chart.notes:
         lines += ["", *(f"note: {note}" for note in chart.notes)]
+    if advice := chart.advice():
+        lines += ["", *(f"advice: {one.words}{f'; {one.suggests}' * bool(one.suggests)}" for one in advice)]
     if proposals is not None:
-        lines += ["", f"proposals: {len(proposals) or 'none'}", *(f"  {found['sentence']}" for found in proposals)]
+        lines += ["", f"proposals: {len(proposals) or 'none'}", *(f"  {found.sentence}" for found in proposals)]
     if svg is not None:
         lines += ["", f"chart: {svg}"]
     return lines

@@ -52,12 +52,13 @@ NELSON = 1 / 3.6
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of chart: whether windows have denominators, the natural bounds of its values, the power of the
+    """A kind of chart: its title, whether windows have denominators, the natural bounds of its values, the power of the
     scale it is judged on, whether ranges are of standardised values, whether values are counts between events, and
     sigma by theory from the centre, of a window of size 1 (None: from the moving ranges). `adjustable` ones may
     follow a trend or a season.
     """
 
+    title: str
     weighted: bool = False
     low: float | None = None
     high: float | None = None
@@ -73,14 +74,14 @@ def _binomial(p: float) -> float:
 
 
 KINDS: dict[str, Kind] = {
-    "xmr": Kind(adjustable=True),
-    "i_prime": Kind(weighted=True, adjustable=True),
-    "p": Kind(weighted=True, low=0.0, high=1.0, standardised=True, theory=_binomial),
-    "p_prime": Kind(weighted=True, low=0.0, high=1.0, standardised=True),
-    "u": Kind(weighted=True, low=0.0, standardised=True, theory=math.sqrt),
-    "u_prime": Kind(weighted=True, low=0.0, standardised=True),
-    "g": Kind(low=0.0, power=NELSON, between=True),
-    "t": Kind(low=0.0, power=NELSON),
+    "xmr": Kind("XmR chart", adjustable=True),
+    "i_prime": Kind("I′ chart", weighted=True, adjustable=True),
+    "p": Kind("p chart", weighted=True, low=0.0, high=1.0, standardised=True, theory=_binomial),
+    "p_prime": Kind("p′ chart", weighted=True, low=0.0, high=1.0, standardised=True),
+    "u": Kind("u chart", weighted=True, low=0.0, standardised=True, theory=math.sqrt),
+    "u_prime": Kind("u′ chart", weighted=True, low=0.0, standardised=True),
+    "g": Kind("g chart", low=0.0, power=NELSON, between=True),
+    "t": Kind("t chart", low=0.0, power=NELSON),
 }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dreamclass_intel.xmr.kinds import KINDS
 from dreamclass_intel.xmr.limits import IntArray, Limits
 from dreamclass_intel.xmr.rules import PRECEDENCE, Signal, above
 
@@ -208,7 +209,7 @@ def favour(signal: Signal, good: str | None) -> str:
 
 def description(chart: Chart, good: str | None, reasons: Mapping[int, str]) -> str:
     """The chart for those who do not see it: verdict, limits, dividers with their reasons, signals, notes."""
-    told = [f"XmR chart of {chart.values.size} windows. {chart.verdict}."]
+    told = [f"{KINDS[chart.kind].title} of {chart.values.size} windows. {chart.verdict}."]
     if good is not None:
         told.append(f"{'Higher' if good == 'up' else 'Lower'} is better.")
     if (f := chart.limits) is not None:

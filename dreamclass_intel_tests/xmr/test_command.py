@@ -175,16 +175,51 @@ def test_a_label_goes_before_an_index_and_may_hold_an_equals_sign(tmp_path: Path
     assert json.loads(run(path, "--json", "--divider", "3=why")[1])["segments"][1]["start"] == 7
 
 
-def test_not_connected_yet(tmp_path: Path, step: Path) -> None:
-    """Replaced by tests of the charts of rates and of proposals when these are merged."""
-    path = tmp_path / "rates.csv"
-    path.write_text("week,rate,visits\n" + "".join(f"W{i},0.{i + 1},{100 + i}\n" for i in range(8)))
-    assert run(path, "--denominator", "visits") == (
-        2,
-        "",
-        "dreamclass-intel xmr: --denominator: charts of rates are not connected yet\n",
+def test_a_rate_has_limits_that_follow_its_denominator(tmp_path: Path) -> None:
+    path, svg = tmp_path / "rates.csv", tmp_path / "rates.svg"
+    rows = "".join(f"W{i},0.{12 + i % 3},{100 if i % 2 else 400}\n" for i in range(14))
+    path.write_text("week,rate,visits\n" + rows)
+    plain = json.loads(run(path, "--json", "--column", "rate")[1])
+    rated = json.loads(run(path, "--json", "--column", "rate", "--denominator", "visits", "--svg", svg)[1])
+    assert "denominator" not in plain
+    assert rated["denominator"] == 250
+    assert rated["center"] == pytest.approx(
+        sum((0.12 + i % 3 / 100) * (100, 400)[i % 2 == 0] for i in range(14)) / 3500
     )
-    assert "not connected yet" in run(step, "--propose")[2]
+    assert "I′ chart of 14 windows" in svg.read_text()
+    text = run(path, "--column", "rate", "--denominator", "visits")[1]
+    assert "trial" not in text
+    assert ", for a window of 250" in text
+    laney = json.loads(run(path, "--json", "--column", "rate", "--denominator", "visits", "--chart", "p_prime")[1])
+    assert laney["center"] == rated["center"]
+    assert laney["unpl"] != rated["unpl"]
+
+
+def test_a_chart_that_needs_a_denominator_says_so(step: Path) -> None:
+    assert run(step, "--chart", "p") == (2, "", "dreamclass-intel xmr: chart 'p' needs denominators\n")
+    assert "chart must be one of xmr, i_prime" in run(step, "--chart", "pareto")[2]
+
+
+def test_proposals_with_their_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "levels.csv"
+    quiet = (10, 11, 9, 12, 10, 8, 11, 10, 9, 11, 10, 12, 9, 10, 11, 10)
+    path.write_text("value\n" + "".join(f"{v}\n" for v in (*quiet, *(v + 8 for v in quiet))))
+    (found,) = json.loads(run(path, "--json", "--propose")[1])["proposals"]
+    assert (found["kind"], found["index"], found["ready"], found["since"]) == ("shift", 16, True, 16)
+    assert found["low"] < 8 < found["high"]
+    text = run(path, "--propose")[1]
+    assert f"proposals: 1\n  {found['sentence']}" in text
+    accepted = run(path, "--propose", "--divider", "16=moved")[1]
+    assert "proposals: none" in accepted
+    assert "from 16: limits" in accepted
+
+
+def test_advice_where_another_chart_would_fit(tmp_path: Path) -> None:
+    path = tmp_path / "trend.csv"
+    path.write_text("value\n" + "".join(f"{3 * i + (i * 7) % 5}\n" for i in range(30)))
+    advice = json.loads(run(path, "--json", "--propose")[1])["advice"]
+    assert advice[0]["statistic"] > advice[0]["threshold"]
+    assert f"advice: {advice[0]['words']}" in run(path)[1]
 
 
 @pytest.mark.parametrize(
