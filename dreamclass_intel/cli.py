@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from dreamclass_intel.defs.crm.command import import_csv
+from dreamclass_intel.defs.xmr.command import rebaseline
 from dreamclass_intel.doctor.command import doctor
 from dreamclass_intel.warehouse.command import copy_warehouse
 from dreamclass_intel.xmr.command import xmr
@@ -32,6 +33,7 @@ app.command("xmr")(xmr)
 app.command("import-crm")(import_csv)
 app.command("doctor")(doctor)
 app.command("copy-warehouse")(copy_warehouse)
+app.add_typer(rebaseline, name="rebaseline")
 
 
 @app.command("up")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -56,6 +56,12 @@ class Adjustment:
     factors: tuple[float, ...] = ()
     how: How = "subtract"
     seasons: int = 0
+
+    def moved(self, by: int) -> Adjustment:
+        """The same for a series that starts `by` windows earlier (negative: later)."""
+        turn = by % len(self.factors) if self.factors else 0
+        factors = self.factors[-turn:] + self.factors[:-turn] if turn else self.factors
+        return replace(self, origin=self.origin + by, factors=factors)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -68,18 +68,21 @@ def ordered(decisions: Iterable[Decision]) -> Decisions:
     return found
 
 
-def pending(proposals: Iterable[Proposal], chart: Chart, metric: str, decisions: Decisions) -> tuple[Proposal, ...]:
-    """The proposals that no decision speaks of: none of the same kind lies at their window, within 3 windows of it, or
-    where the new level may have begun (`earliest` to `latest`).
+def spoken_of(proposal: Proposal, chart: Chart, metric: str, decisions: Decisions) -> Decision | None:
+    """The decision that speaks of a proposal: one of the same kind at its window, within 3 windows of it, or where the
+    new level may have begun (`earliest` to `latest`).
     """
     index = {chart.label(i): i for i in range(chart.values.size)}
-    decided = [(d.kind, index[d.at]) for d in decisions if d.metric == metric and d.at in index]
+    first, last = min(proposal.earliest, proposal.index - NEAR), max(proposal.latest, proposal.index + NEAR)
+    for d in decisions:
+        if (d.metric, d.kind) == (metric, proposal.kind) and first <= index.get(d.at, -1) <= last:
+            return d
+    return None
 
-    def spoken_of(p: Proposal) -> bool:
-        first, last = min(p.earliest, p.index - NEAR), max(p.latest, p.index + NEAR)
-        return any(kind == p.kind and first <= at <= last for kind, at in decided)
 
-    return tuple(p for p in proposals if not spoken_of(p))
+def pending(proposals: Iterable[Proposal], chart: Chart, metric: str, decisions: Decisions) -> tuple[Proposal, ...]:
+    """The proposals that no decision speaks of."""
+    return tuple(p for p in proposals if spoken_of(p, chart, metric, decisions) is None)
 
 
 def record(

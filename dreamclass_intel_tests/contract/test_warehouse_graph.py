@@ -21,8 +21,8 @@ from dreamclass_intel.defs.lqi.assets import lqi_of_window
 from dreamclass_intel.defs.lqi.checks import stored_lqi_matches
 from dreamclass_intel.defs.monitoring.checks import contract_checks
 from dreamclass_intel.defs.stripe.assets import stripe_subscriptions
-from dreamclass_intel.defs.xmr.assets import xmr_current
 from dreamclass_intel.defs.xmr.charts import NOT_LOADED
+from dreamclass_intel.defs.xmr.current import xmr_current, xmr_proposals
 from dreamclass_intel.defs.xmr.late import weeks_to_redraw
 from dreamclass_intel.defs.xmr.tables import POINTS
 from dreamclass_intel.records import extract
@@ -161,7 +161,7 @@ def test_charts_are_equal(each_warehouse, materialise):
     stored = {}
     for kind in each_warehouse():
         dbt_table("marts", "metric_series", columns, ("metric_id", "period_start"), series)
-        materialise([xmr_current])
+        materialise([xmr_current, xmr_proposals])
         waiting = {"metric_id": "sessions", "period_start": dt.date(2024, 3, 18), "limits_status": "none"}
         point = {**waiting, "partition_start": dt.date(2024, 3, 18), "verdict": f"Not judged: {NOT_LOADED[0]}"}
         backend = WarehouseResource().backend()

@@ -12,7 +12,7 @@ import pytest
 from dreamclass_intel.contracts import Grain
 from dreamclass_intel.definitions import build_defs
 from dreamclass_intel.defs.metrics.registry import metrics
-from dreamclass_intel.defs.xmr.charts import RULES
+from dreamclass_intel.defs.xmr.rules import checks_of
 from dreamclass_intel.partitions import DAILY, DEFINITIONS, SCORING_WINDOWS
 from dreamclass_intel.settings import SOURCES
 from dreamclass_intel_tests.conftest import REPOSITORY
@@ -94,7 +94,7 @@ def test_every_metric_is_an_asset_with_a_partitioned_check_a_rule(repository: dg
     graph = repository.asset_graph
     for metric in metrics():
         key = dg.AssetKey(["xmr", metric.id])
-        for rule in RULES:
+        for rule in checks_of(metric):
             check = graph.get(dg.AssetCheckKey(key, rule))
             assert check.partitions_def == graph.get(key).partitions_def == DEFINITIONS[metric.table_grain]
             assert not check.blocking

@@ -20,7 +20,8 @@ def metric(name: str) -> Metric:
 def series(n: int = 30, size: int = 100, **newest: Any) -> list[dict[str, Any]]:
     """Weeks around 100, and a last one that is far out."""
     rows: list[dict[str, Any]] = [
-        {"period_start": FIRST + i * WEEK, "value": 100.0 + i % 3, "n": size, "is_complete": True} for i in range(n)
+        {"period_start": FIRST + i * WEEK, "value": 100.0 + i % 3, "denominator": size, "n": size, "is_complete": True}
+        for i in range(n)
     ]
     rows[-1] |= {"value": 500.0} | newest
     return rows

@@ -12,7 +12,7 @@ from dreamclass_intel.defs.metrics.registry import metrics
 
 WINDOW_TABLES = dg.AssetSelection.groups("lead_scoring") | dg.AssetSelection.assets("core/lqi")
 CHARTS = dg.AssetSelection.tag("layer", "xmr")
-SERIES = dg.AssetSelection.assets("marts/metric_series", "xmr/current")
+SERIES = dg.AssetSelection.assets("marts/metric_series", "xmr/current", "xmr/proposals")
 
 
 def _charts(grain: Grain) -> dg.AssetSelection:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from dreamclass_intel.contracts import Grain
 from dreamclass_intel.settings import SOURCES
+from dreamclass_intel.xmr import KINDS
+from dreamclass_intel.xmr.rules import rules_of
 
 PATH = Path(__file__).with_name("registry.yaml")
 GRAINS = {"week": Grain.WEEKLY, "day": Grain.DAILY, "scoring_window": Grain.SCORING_WINDOW}
@@ -54,6 +56,11 @@ class Metric(_Strict):
     complete: Literal["over", "present"] = "over"
     every_day: str | None = None
     maturity_days: int = Field(0, ge=0)
+    segments: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$")
+    chart: str = "xmr"
+    preset: str = "wheeler"
+    trend: bool = False
+    season: int | None = Field(None, ge=2)
     baseline: BaselinePolicy = BaselinePolicy()
     rebaseline: Literal["propose", "auto"] = "propose"
     bounds: tuple[float | None, float | None] = (None, None)
@@ -62,6 +69,30 @@ class Metric(_Strict):
     def _rates_are_missing_when_empty(self) -> Self:
         if self.denominator and self.empty == "zero":
             raise ValueError("a rate over nothing is missing, not zero")
+        return self
+
+    @field_validator("chart")
+    @classmethod
+    def _known_chart(cls, value: str) -> str:
+        if value not in KINDS:
+            raise ValueError(f"chart must be one of {', '.join(KINDS)}, not {value!r}")
+        return value
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str) -> str:
+        rules_of(value)
+        return value
+
+    @model_validator(mode="after")
+    def _chart_fits(self) -> Self:
+        kind = KINDS[self.chart]
+        if kind.weighted and not self.denominator:
+            raise ValueError(f"chart {self.chart!r} needs a denominator")
+        if (self.trend or self.season) and not kind.adjustable:
+            raise ValueError(f"trend and season go with charts xmr and i_prime, not with {self.chart!r}")
+        if self.season and self.baseline.count < 2 * self.season:
+            raise ValueError(f"a season of {self.season} needs a baseline of {2 * self.season} periods")
         return self
 
     @field_validator("sources")

@@ -1,5 +1,7 @@
 """Generates dbt's `metric_series` model and its properties from the registry: one readable block a metric."""
 
+from collections.abc import Iterator
+
 import yaml
 
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
@@ -7,7 +9,7 @@ from dreamclass_intel.settings import PROJECT_DIR
 
 FOLDER = PROJECT_DIR / "dbt" / "models" / "marts" / "metrics"
 HEAD = """-- Generated from dreamclass_intel/defs/metrics/registry.yaml by `make generate`; edit that file.
--- Grain: metric x period. The one tall input of the XmR charts.
+-- Grain: metric x period x segment. The one tall input of the XmR charts.
 with days as (
 
     {{ days_until(var("start_date"), as_of_day(), ahead=14) }}
@@ -34,22 +36,22 @@ select
     '{id}' as metric_id,
     '{grain}' as grain,
     periods.period_start,
-    'all' as segment,
+    {segment} as segment,
     {value} as value,
     {numerator} as numerator,
     figures.denominator,
     cast(coalesce(figures.n, 0) as int64) as n,
     {is_complete} as is_complete
 from {grain}_periods as periods
-left join (
+{join} join (
     select
-        {{{{ period_start("{date}", {days}) }}}} as period_start,
+        {{{{ period_start("{date}", {days}) }}}} as period_start,{segment_column}
         cast({numerator_sql} as {{{{ type_double() }}}}) as numerator,
         cast({denominator_sql} as {{{{ type_double() }}}}) as denominator,
         {n_sql} as n,
         {days_sql} as days_n
     from {relation}
-    group by 1
+    group by {group_by}
 ) as figures on figures.period_start = periods.period_start"""
 
 
@@ -58,22 +60,27 @@ def _relation(metric: Metric) -> str:
     return f"{{{{ source('{schema}', '{table}') }}}}" if schema else f"{{{{ ref('{table}') }}}}"
 
 
-def _block(metric: Metric) -> str:
+def _block(metric: Metric, *, segments: str | None = None) -> str:
+    """The rows of the whole, or those of its segments: only periods in which a segment has rows."""
     days = PERIOD_DAYS[metric.grain]
     numerator = "coalesce(figures.numerator, 0)" if metric.empty == "zero" else "figures.numerator"
     rate = "figures.numerator / nullif(figures.denominator, 0)"
     if metric.complete == "present":
         is_complete = "figures.numerator is not null"
-    elif metric.every_day:
+    elif metric.every_day and not segments:
         is_complete = f"periods.is_over and coalesce(figures.days_n, 0) = {days}"
     else:
         is_complete = "periods.is_over"
     return BLOCK.format(
         title=metric.title,
-        question=metric.question,
+        question=f"the same by {segments}" if segments else metric.question,
         id=metric.id,
         grain=metric.grain,
         days=days,
+        segment="figures.segment" if segments else "'all'",
+        segment_column=f"\n        coalesce({segments}, '(none)') as segment," if segments else "",
+        join="inner" if segments else "left",
+        group_by="1, 2" if segments else "1",
         value=rate if metric.denominator else numerator,
         numerator=numerator,
         is_complete=is_complete,
@@ -88,6 +95,12 @@ def _block(metric: Metric) -> str:
     )
 
 
+def _blocks(metric: Metric) -> Iterator[str]:
+    yield _block(metric)
+    if metric.segments:
+        yield _block(metric, segments=metric.segments)
+
+
 def render_sql() -> str:
     """The model's SQL."""
     grains = dict.fromkeys(m.grain for m in metrics())
@@ -99,7 +112,7 @@ def render_sql() -> str:
         )
         for g in grains
     )
-    return HEAD + periods + "\n\n" + "\n\nunion all\n\n".join(_block(m) for m in metrics()) + "\n"
+    return HEAD + periods + "\n\n" + "\n\nunion all\n\n".join(block for m in metrics() for block in _blocks(m)) + "\n"
 
 
 def render_properties() -> str:

@@ -1,36 +1,47 @@
-"""One asset and three checks a metric. Partition P is the chart as of P's close, judging the newest mature point.
+"""One asset and a check a rule for each metric. Partition P is the chart as of P's close, judging the newest mature
+point with nothing but what was known then.
 
-All metrics of a grain are one step: one read of `metric_series`, one write each of points and signals.
+All metrics of a grain are one step: one read of `metric_series`, one write each of points, signals, contributions.
 """
 
 import base64
 import datetime as dt
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.contracts import Grain
+from dreamclass_intel.contracts import Grain, Table
 from dreamclass_intel.defs.dbt.project import partitioned_ancestors
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
+from dreamclass_intel.defs.xmr import decisions
 from dreamclass_intel.defs.xmr.baselines import Locked, keep, load
-from dreamclass_intel.defs.xmr.charts import RULES, MetricChart, chart_as_of, figures, is_unfavourable
-from dreamclass_intel.defs.xmr.tables import CURRENT, POINTS, SIGNALS
+from dreamclass_intel.defs.xmr.charts import MetricChart, chart_as_of, figures, is_unfavourable, verdict
+from dreamclass_intel.defs.xmr.contributions import Moved, attributions, rows_of
+from dreamclass_intel.defs.xmr.rules import check_result, check_specs, checks_of
+from dreamclass_intel.defs.xmr.series import load_series, sources_off
+from dreamclass_intel.defs.xmr.tables import BASELINES, CONTRIBUTIONS, POINTS, SIGNALS
 from dreamclass_intel.partitions import DEFINITIONS
-from dreamclass_intel.records import Extract, extract
-from dreamclass_intel.settings import SOURCES, Mode, load_settings
-from dreamclass_intel.typed_assets import asset_settings, column_schema
+from dreamclass_intel.records import extract
+from dreamclass_intel.settings import load_settings
+from dreamclass_intel.typed_assets import DATA_ENGINEERING, column_schema
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
-from dreamclass_intel.xmr import phrase, render_svg
+from dreamclass_intel.warehouse.protocol import Warehouse
+from dreamclass_intel.xmr import KINDS, render_svg
 
 METRIC_SERIES = dg.AssetKey(["marts", "metric_series"])
+# The tables that the charts of all grains share: what they say of a partition, kept.
+STORED = (POINTS, SIGNALS, CONTRIBUTIONS, BASELINES)
 
 
 def asset_key(metric: Metric) -> dg.AssetKey:
     """`xmr/<metric id>`."""
     return dg.AssetKey(["xmr", metric.id])
+
+
+def _key(table: Table) -> dg.AssetKey:
+    return dg.AssetKey([table.schema, table.name])
 
 
 def _deps(metric: Metric) -> Iterator[dg.AssetDep]:
@@ -51,8 +62,9 @@ def _spec(metric: Metric) -> dg.AssetSpec:
         asset_key(metric),
         deps=list(_deps(metric)),
         description=f"**{metric.question}**\n\nXmR chart of {metric.title} ({metric.unit}), a point a "
-        f"{metric.grain.replace('_', ' ')}. Good is {metric.direction}. Limits lock after "
-        f"{metric.baseline.count} periods; Wheeler's rules.",
+        f"{metric.grain.replace('_', ' ')}. Good is {metric.direction}. {KINDS[metric.chart].title}; limits lock "
+        f"after {metric.baseline.count} periods; rules: {metric.preset}. The chart of a partition knows what was known "
+        "at its close; `xmr/current` is the chart of now.",
         group_name="xmr",
         owners=[metric.owner],
         kinds={"python", "xmr"},
@@ -65,48 +77,6 @@ def _spec(metric: Metric) -> dg.AssetSpec:
         },
         partitions_def=DEFINITIONS[metric.table_grain],
     )
-
-
-def _check_specs(metric: Metric) -> Iterator[dg.AssetCheckSpec]:
-    for name, (_, words) in RULES.items():
-        yield dg.AssetCheckSpec(
-            name,
-            asset=asset_key(metric),
-            description=f"{words} Fails in the partition in which the signal became known.",
-            partitions_def=DEFINITIONS[metric.table_grain],
-            blocking=False,
-        )
-
-
-def _check(made: MetricChart, name: str) -> dg.AssetCheckResult:
-    """One rule's result for the partition: fails only for signals that became known at the judged point."""
-    rule, _ = RULES[name]
-    news = [s for s in made.news if s.rule == rule]
-    limits = made.chart.limits
-    bad = any(is_unfavourable(made.metric, s.side) for s in news)
-    severe = rule == "outside_limits" and bad
-    numbers: dict[str, Any] = {}
-    if made.judged >= 0:
-        numbers["value"] = float(made.rows[made.judged]["value"])
-        numbers["period"] = made.chart.label(made.judged)
-    if limits:
-        numbers |= {k: float(getattr(limits, k)) for k in ("center", "unpl", "lnpl", "url")}
-        numbers["limits"] = limits.status
-    words = "; ".join(phrase(made.chart, s) for s in news) or made.problem or "No signal of this rule."
-    if news:
-        words += " (unfavourable)" if bad else " (favourable)" if made.metric.direction != "none" else ""
-    return dg.AssetCheckResult(
-        asset_key=asset_key(made.metric),
-        check_name=name,
-        passed=not news,
-        severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
-        description=f"{made.metric.title}: {words}",
-        metadata=numbers,
-    )
-
-
-def _verdict(made: MetricChart) -> str:
-    return f"Not judged: {made.problem}" if made.problem else made.chart.verdict
 
 
 def _picture(made: MetricChart) -> dg.MetadataValue:
@@ -133,7 +103,28 @@ def _point(made: MetricChart, partition: dt.date) -> dict[str, Any]:
         row: dict[str, Any] = {"metric_id": made.metric.id, "period_start": partition, "limits_status": "none"}
     else:
         row = figures(made, made.judged)
-    return {**row, "partition_start": partition, "signals": news, "verdict": _verdict(made)}
+    return {**row, "partition_start": partition, "signals": news, "verdict": verdict(made)}
+
+
+def _told(moved: Sequence[Moved], rule: str) -> str:
+    """Who moved, for the check of a rule."""
+    return "; ".join(dict.fromkeys(m.words for m in moved if m.signal.rule == rule))
+
+
+def _who_moved(moved: Sequence[Moved]) -> dg.MarkdownMetadataValue:
+    """The attribution of each signal as a table."""
+    parts = []
+    for signal, found, words in moved:
+        parts.append(f"**{signal.rule} {signal.side}**: {words}\n")
+        if found is not None:
+            parts += ["| segment | contribution | 95 % interval | q |", "|---|---|---|---|"]
+            parts += [
+                f"| {row.segment.replace('|', '/')} | {row.contribution:+.4g} "
+                f"| {row.ci_low:+.4g} to {row.ci_high:+.4g} | {row.q:.3g} |"
+                for row in found.rows
+            ]
+            parts.append("")
+    return dg.MetadataValue.md("\n".join(parts))
 
 
 def _signals(made: MetricChart, partition: dt.date) -> Iterator[dict[str, Any]]:
@@ -154,35 +145,27 @@ def _signals(made: MetricChart, partition: dt.date) -> Iterator[dict[str, Any]]:
 
 
 def _store(
-    warehouse: WarehouseResource, made: Sequence[MetricChart], known: Mapping[str, Locked], partition: dt.date, run: str
-) -> None:
-    backend, key = warehouse.backend(), partition.isoformat()
-    keep(backend, made, known, partition, run)
+    backend: Warehouse,
+    made: Sequence[MetricChart],
+    moved: Mapping[str, Sequence[Moved]],
+    known: Mapping[str, Locked],
+    partition: dt.date,
+    run: str,
+) -> dict[str, int]:
+    """Write what the charts say of a partition; the number of rows by table."""
+    key = partition.isoformat()
+    locked = keep(backend, made, known, partition, run)
     backend.write(POINTS, [key], extract(POINTS, [_point(m, partition) for m in made], key), run)
     # A metric drawn again loses the signals it had in this partition; the other metrics keep theirs.
-    signals = extract(
-        SIGNALS, [row for m in made for row in _signals(m, partition)], lambda row: f"{row['metric_id']} {key}"
-    )
-    backend.write(SIGNALS, [f"{m.metric.id} {key}" for m in made], signals, run)
-
-
-def load_series(warehouse: WarehouseResource, chosen: Sequence[Metric]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of `metric_series` by metric id."""
-    found = warehouse.read(
-        "SELECT metric_id, period_start, value, numerator, denominator, n, is_complete "
-        f"FROM {warehouse.name('marts.metric_series')} WHERE segment = 'all' AND {warehouse.within('metric_id')}",
-        [[m.id for m in chosen]],
-    )
-    series: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in found.to_pylist():
-        series[row["metric_id"]].append(row)
-    return series
-
-
-def sources_off() -> set[str]:
-    """Sources that are switched off now."""
-    settings = load_settings()
-    return {name for name in SOURCES if settings.source(name).mode is Mode.OFF}
+    parts = [f"{m.metric.id} {key}" for m in made]
+    counts = {POINTS.name: len(made), BASELINES.name: locked}
+    for table, rows in (
+        (SIGNALS, [row for m in made for row in _signals(m, partition)]),
+        (CONTRIBUTIONS, [row for m in made for row in rows_of(m, moved[m.metric.id], partition)]),
+    ):
+        backend.write(table, parts, extract(table, rows, lambda row: f"{row['metric_id']} {key}"), run)
+        counts[table.name] = len(rows)
+    return counts
 
 
 def build_charts(grain: Grain) -> dg.AssetsDefinition:
@@ -194,31 +177,38 @@ def build_charts(grain: Grain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"xmr_{grain.value}",
         specs=[_spec(m) for m in members.values()],
-        check_specs=[spec for m in members.values() for spec in _check_specs(m)],
+        check_specs=[spec for m in members.values() for spec in check_specs(m, asset_key(m))],
         can_subset=True,
     )
     def charts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
         """Chart the selected metrics as of the partition's close."""
         partition = dt.date.fromisoformat(context.partition_key)
         chosen = [m for key, m in members.items() if key in context.selected_asset_keys]
-        series = load_series(warehouse, chosen)
-        off = sources_off()
-        known = load(warehouse.backend(), chosen)
+        backend = warehouse.backend()
+        series, known = load_series(backend, chosen), load(backend, chosen)
+        off, decided = sources_off(), decisions.load()
         close = partition + dt.timedelta(days=length)
-        made = [chart_as_of(m, series[m.id], close, off, known.get(m.id)) for m in chosen]
-        _store(warehouse, made, known, partition, context.run_id)
+        made = [chart_as_of(m, series[m.id], close, off, known.get(m.id), decided, close) for m in chosen]
+        split = [m.metric for m in made if m.news and m.metric.segments]
+        parts = load_series(backend, split, segments=True) if split else {}
+        moved = {m.metric.id: attributions(m, parts.get(m.metric.id, ())) for m in made}
+        counts = _store(backend, made, moved, known, partition, context.run_id)
+        for table in STORED:
+            context.log_event(dg.AssetMaterialization(_key(table), metadata={"rows": counts[table.name]}))
         for one in made:
+            told = moved[one.metric.id]
             yield dg.MaterializeResult(
                 asset_key=asset_key(one.metric),
                 metadata={
-                    "verdict": _verdict(one),
+                    "verdict": verdict(one),
                     "chart": _picture(one),
                     "points": len(one.rows),
+                    **({"who_moved": _who_moved(told)} if told else {}),
                     **({"value": float(one.rows[one.judged]["value"])} if one.judged >= 0 else {}),
                 },
                 check_results=[
-                    _check(one, name)
-                    for name in RULES
+                    check_result(one, asset_key(one.metric), name, _told(told, rule))
+                    for name, rule in checks_of(one.metric).items()
                     if dg.AssetCheckKey(asset_key(one.metric), name) in context.selected_asset_check_keys
                 ],
             )
@@ -229,41 +219,15 @@ def build_charts(grain: Grain) -> dg.AssetsDefinition:
 GRAINS = tuple(dict.fromkeys(m.table_grain for m in metrics()))
 CHARTS = [build_charts(grain) for grain in GRAINS]
 
-
-@dg.asset(
-    **asset_settings(
-        CURRENT,
+TABLES_OF_CHARTS = [
+    dg.AssetSpec(
+        _key(table),
+        deps=[dg.AssetDep(asset_key(m), partition_mapping=dg.AllPartitionMapping()) for m in metrics()],
+        description=table.description,
         group_name="xmr",
-        deps=[METRIC_SERIES],
-        kinds={"python", "xmr"},
+        owners=[DATA_ENGINEERING],
+        kinds={"python", load_settings().warehouse},
+        metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.address},
     )
-)
-def xmr_current(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[Extract]:
-    """All charts as they stand now; their verdicts are the metadata."""
-    chosen = list(metrics())
-    series = load_series(warehouse, chosen)
-    known = load(warehouse.backend(), chosen)
-    rows: list[dict[str, Any]] = []
-    verdicts: dict[str, Any] = {}
-    for metric in chosen:
-        newest = max((r["period_start"] for r in series[metric.id] if r["is_complete"]), default=None)
-        if newest is None:
-            verdicts[metric.id] = "no complete period yet"
-            continue
-        made = chart_as_of(metric, series[metric.id], newest + metric.period, sources_off(), known.get(metric.id))
-        verdicts[metric.id] = _verdict(made)
-        belongs = defaultdict(set)
-        for signal in made.chart.signals:
-            for index in signal.members:
-                belongs[index].add(signal.rule)
-        rows += [
-            {
-                **figures(made, i),
-                "numerator": made.rows[i]["numerator"],
-                "denominator": made.rows[i]["denominator"],
-                "is_judged": bool(made.chart.judged[i]),
-                "rules": sorted(belongs[i]),
-            }
-            for i in range(len(made.rows))
-        ]
-    return dg.MaterializeResult(value=extract(CURRENT, rows, "all"), metadata=verdicts)
+    for table in STORED
+]

@@ -4,8 +4,10 @@ Values are loaded again (a model scores anew, a vendor corrects); a limit that m
 """
 
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from dreamclass_intel.defs.metrics.registry import Metric
@@ -13,7 +15,8 @@ from dreamclass_intel.defs.xmr.charts import MetricChart
 from dreamclass_intel.defs.xmr.tables import BASELINES
 from dreamclass_intel.records import extract
 from dreamclass_intel.warehouse.protocol import Warehouse
-from dreamclass_intel.xmr import Limits
+from dreamclass_intel.xmr import Adjustment, Limits
+from dreamclass_intel.xmr.quiet import DESIGNS
 
 Locked = Mapping[dt.date, Limits]  # by the first period of the basis
 
@@ -21,7 +24,12 @@ Locked = Mapping[dt.date, Limits]  # by the first period of the basis
 def policy(metric: Metric) -> str:
     """What the limits of a metric rest on; other words are other limits."""
     start = f" from {metric.baseline.start}" if metric.baseline.start else ""
-    return f"first {metric.baseline.count} periods{start}, mean, Wheeler's constants"
+    words = [f"first {metric.baseline.count} periods{start}", "mean", "Wheeler's constants"]
+    words += [f"chart {metric.chart}"] * (metric.chart != "xmr") + [f"widened for {metric.preset}"] * (
+        metric.preset in DESIGNS
+    )
+    words += ["trend"] * metric.trend + [f"season of {metric.season}"] * bool(metric.season)
+    return ", ".join(words)
 
 
 def load(warehouse: Warehouse, chosen: Iterable[Metric]) -> dict[str, Locked]:
@@ -68,6 +76,9 @@ def _rows(made: MetricChart, partition: dt.date) -> Iterable[dict[str, Any]]:
             **{name: getattr(limits, name) for name in ("center", "mr_bar", "unpl", "lnpl", "url", "limits_id")},
             "baseline_n": limits.n,
             "ranges_n": limits.ranges,
+            "chart": limits.kind,
+            "denominator": limits.denominator,
+            "adjustment": asdict(limits.adjustment.moved(-first)) if limits.adjustment else None,
         }
 
 
@@ -83,4 +94,14 @@ def _limits(row: Mapping[str, Any]) -> Limits:
         limits_id=row["limits_id"],
         base=(0, 0),  # the chart knows where
         ranges=row["ranges_n"],
+        kind=row["chart"],
+        denominator=row["denominator"],
+        adjustment=_adjustment(row["adjustment"]),
     )
+
+
+def _adjustment(stored: str | None) -> Adjustment | None:
+    if stored is None:
+        return None
+    fields = json.loads(stored)
+    return Adjustment(**{**fields, "factors": tuple(fields["factors"])})

@@ -2,18 +2,15 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from dreamclass_intel.defs.metrics.registry import Metric
-from dreamclass_intel.xmr import Baseline, Chart, Limits, Signal, analyse
+import numpy as np
 
-RULES = {
-    "outside_limits": ("outside_limits", "A point beyond a natural process limit."),
-    "run_of_8": ("run_of_8", "Eight successive points on one side of the centre line."),
-    "three_of_four": ("3_of_4", "Three of four successive points nearer a limit than the centre line."),
-}  # check name -> rule of the xmr library, in words
+from dreamclass_intel.defs.metrics.registry import Metric
+from dreamclass_intel.xmr import KINDS, Baseline, Chart, Limits, Signal, analyse, dividers_of, watch
+from dreamclass_intel.xmr.decisions import Decision, Decisions, ordered, pending
 
 NO_DATA, NOT_ALL = "no data for the period yet", "the period's data are not all loaded"
 NOT_LOADED = (NO_DATA, NOT_ALL)  # reasons that time may cure
@@ -29,6 +26,8 @@ class MetricChart:
     chart: Chart
     judged: int
     problem: str | None = None  # why the newest point is not judged, in words
+    decisions: Decisions = ()  # on this metric, those that the registry takes by itself included
+    reasons: Mapping[int, str] = field(default_factory=dict)  # of the dividers, by index
 
     @property
     def news(self) -> tuple[Signal, ...]:
@@ -47,6 +46,8 @@ def chart_as_of(
     close: dt.date,
     off: Collection[str] = (),
     locked: Mapping[dt.date, Limits] | None = None,
+    decisions: Decisions = (),
+    decided_by: dt.date | None = None,
 ) -> MetricChart:
     """The chart as it could be drawn at the start of `close`, over values as loaded now.
 
@@ -54,7 +55,8 @@ def chart_as_of(
     that are switched off. A period is mature `maturity_days` after its end. Judges the newest mature period; if its
     data are not all loaded, or its source is off, nothing is judged and `problem` says so. A point over fewer than
     `min_n` observations is drawn, not judged. `locked`: limits kept by the first period of their basis; they judge
-    where the chart would lock on that basis, whatever its values have become since.
+    where the chart would lock on that basis, whatever its values have become since. `decisions`: on rebaseline
+    proposals; those accepted by `decided_by` (None: ever) are dividers.
     """
     mature = metric.period + dt.timedelta(days=metric.maturity_days)
     rows = sorted((r for r in series if r["period_start"] + mature <= close), key=lambda r: r["period_start"])
@@ -79,26 +81,62 @@ def chart_as_of(
     if problem is None and start and periods[-1] < start:
         problem = f"run-up before the baseline, which starts {start}"
     run_up = {i for i, p in enumerate(periods) if start and p < start}
+    labels = [label(metric, p) for p in periods]
     draw = partial(
         analyse,
         [r["value"] for r in rows],
-        labels=[label(metric, p) for p in periods],
+        labels=labels,
         incomplete=sorted(open_points | run_up | small),
         bounds=metric.bounds,
+        preset=metric.preset,
+        chart=metric.chart,
+        denominators=[r["denominator"] for r in rows] if KINDS[metric.chart].weighted else None,
+        trend=metric.trend,
+        season=metric.season,
     )
-    chart = draw(baseline=Baseline(count=metric.baseline.count))
+    policy = Baseline(count=metric.baseline.count)
+    as_of = decided_by.isoformat() if decided_by else None
+    own = tuple(d for d in decisions if d.metric == metric.id)
+    reasons = dividers_of(own, metric.id, labels, as_of=as_of)
+    chart = draw(baseline=policy, dividers=sorted(reasons))
+    if metric.rebaseline == "auto":
+        own = _with_automatic(own, chart, metric, periods)
+        reasons = dividers_of(own, metric.id, labels, as_of=as_of)
+        chart = draw(baseline=policy, dividers=sorted(reasons))
     kept = [_kept(segment.limits, periods, locked or {}) for segment in chart.segments]
     if any(kept):
-        chart = draw(baseline=[limits or Baseline(count=metric.baseline.count) for limits in kept])
+        chart = draw(baseline=[limits or policy for limits in kept], dividers=sorted(reasons))
     judged = -1 if problem else len(rows) - 1
-    return MetricChart(metric, periods, tuple(rows), chart, judged, problem)
+    return MetricChart(metric, periods, tuple(rows), chart, judged, problem, own, reasons)
 
 
 def _kept(limits: Limits | None, periods: Sequence[dt.date], locked: Mapping[dt.date, Limits]) -> Limits | None:
     """The kept limits that take the place of locked ones on the same basis."""
     if limits is None or limits.status != "locked" or periods[limits.base[0]] not in locked:
         return None
-    return replace(locked[periods[limits.base[0]]], base=limits.base)
+    kept = locked[periods[limits.base[0]]]
+    return replace(kept, base=limits.base, adjustment=kept.adjustment and kept.adjustment.moved(limits.base[0]))
+
+
+def _with_automatic(decisions: Decisions, chart: Chart, metric: Metric, periods: Sequence[dt.date]) -> Decisions:
+    """The decisions and the splits that a metric with `rebaseline: auto` takes by itself where no person has spoken:
+    those of the prospective mode, which later periods leave as they are.
+    """
+    ready = (p for p in watch(chart) if p.ready and p.kind == "shift")
+    accepted = [
+        Decision(
+            metric.id,
+            chart.label(p.index),
+            "shift",
+            "accepted",
+            who="auto",
+            when=(periods[p.known_at] + metric.period).isoformat(),
+            why="accepted by the registry (rebaseline: auto)",
+            evidence=p.sentence,
+        )
+        for p in pending(ready, chart, metric.id, decisions)
+    ]
+    return ordered((*decisions, *accepted))
 
 
 def label(metric: Metric, period: dt.date) -> str:
@@ -110,8 +148,13 @@ def label(metric: Metric, period: dt.date) -> str:
 
 
 def is_unfavourable(metric: Metric, side: str) -> bool:
-    """Whether a signal on `side` is bad news; with no direction of good, any change is."""
-    return metric.direction == "none" or (metric.direction == "up") == (side == "below")
+    """Whether a signal on `side` is bad news; with no direction of good, or no side, any change is."""
+    return metric.direction == "none" or side == "both" or (metric.direction == "up") == (side == "below")
+
+
+def verdict(made: MetricChart) -> str:
+    """The verdict in words, or why there is none."""
+    return f"Not judged: {made.problem}" if made.problem else made.chart.verdict
 
 
 def figures(made: MetricChart, index: int) -> dict[str, Any]:
@@ -123,12 +166,15 @@ def figures(made: MetricChart, index: int) -> dict[str, Any]:
         "value": made.rows[index]["value"],
         "moving_range": _number(made.chart.moving_ranges[index]),
         "limits_status": limits.status if limits else "none",
+        "chart": made.metric.chart,
+        "preset": made.metric.preset,
     }
     if limits:
+        center, upper, lower = (np.asarray(line).item() for line in limits.at(np.array([index])))
         row |= {
-            "center": limits.center,
-            "unpl": limits.unpl,
-            "lnpl": limits.lnpl,
+            "center": center,
+            "unpl": upper,
+            "lnpl": lower,
             "url": limits.url,
             "baseline_n": limits.n,
             "limits_id": limits.limits_id,

@@ -14,6 +14,8 @@ _FIGURES = (
     Column("baseline_n", Type.INT, "Points the limits rest on"),
     Column("limits_status", Type.STRING, "none, trial, computed or locked", required=True),
     Column("limits_id", Type.STRING, "Identity of the limits: equal figures and basis, equal id"),
+    Column("chart", Type.STRING, "Kind of chart: xmr, i_prime, p_prime ... (docs/xmr.md)", required=True),
+    Column("preset", Type.STRING, "Rules it is judged by: wheeler, quiet ...", required=True),
 )
 
 POINTS = Table(
@@ -40,7 +42,7 @@ SIGNALS = Table(
         Column("metric_id", Type.STRING, "Metric of the registry", required=True),
         Column("partition_start", Type.DATE, "First day of the partition in which it became known", required=True),
         Column("rule", Type.STRING, "Rule, by its name in the xmr library", required=True),
-        Column("side", Type.STRING, "above or below the centre line", required=True),
+        Column("side", Type.STRING, "above or below the centre line, or both", required=True),
         Column("start_period", Type.DATE, "First period of the stretch that was looked at", required=True),
         Column("end_period", Type.DATE, "Its last period", required=True),
         Column("known_at", Type.DATE, "Period at which the pattern was complete", required=True),
@@ -72,10 +74,75 @@ BASELINES = Table(
         Column("baseline_n", Type.INT, "Points of the basis", required=True),
         Column("ranges_n", Type.INT, "Moving ranges of the basis", required=True),
         Column("limits_id", Type.STRING, "Identity of the limits", required=True),
+        Column("chart", Type.STRING, "Kind of chart they belong to", required=True),
+        Column("denominator", Type.FLOAT, "Size of the window they are stated for; null where no size counts"),
+        Column("adjustment", Type.JSON, "Trend and season they follow, counted from base_start; null for none"),
     ),
     key=("metric_id", "base_start", "policy"),
     grain=Grain.NONE,
     write=Write.UPSERT,
+)
+
+CONTRIBUTIONS = Table(
+    schema="xmr",
+    name="contributions",
+    description="Which segment moved: the change that a signal stands for, split over the segments of its metric. A "
+    "row a signal and segment; contributions of a signal add up to after - before.",
+    columns=(
+        Column("metric_id", Type.STRING, "Metric of the registry", required=True),
+        Column("partition_start", Type.DATE, "First day of the partition in which it became known", required=True),
+        Column("rule", Type.STRING, "Rule of the signal", required=True),
+        Column("side", Type.STRING, "Side of the signal", required=True),
+        Column("start_period", Type.DATE, "First period of the signal", required=True),
+        Column("segment", Type.STRING, "Value of the metric's segment column", required=True),
+        Column("contribution", Type.FLOAT, "Its part of the change, in the metric's unit", required=True),
+        Column("share", Type.FLOAT, "contribution over the whole change; null where the whole did not change"),
+        Column("ci_low", Type.FLOAT, "Lower end of the 95 % interval of the contribution", required=True),
+        Column("ci_high", Type.FLOAT, "Its upper end", required=True),
+        Column("p", Type.FLOAT, "p-value of no contribution at all", required=True),
+        Column("q", Type.FLOAT, "p after Benjamini and Hochberg over the segments", required=True),
+        Column("mix", Type.FLOAT, "Part by a changed share of the denominator; null for totals"),
+        Column("rate", Type.FLOAT, "Part by its own changed ratio; null for totals"),
+        Column("before", Type.FLOAT, "The metric over the baseline", required=True),
+        Column("after", Type.FLOAT, "The metric over the periods of the signal", required=True),
+        Column("has_moved", Type.BOOL, "Whether it stands out at a false discovery rate of 10 %", required=True),
+    ),
+    key=("metric_id", "partition_start", "rule", "side", "start_period", "segment"),
+    grain=Grain.NONE,
+)
+
+PROPOSALS = Table(
+    schema="xmr",
+    name="proposals",
+    description="Where charts may need new limits, with the evidence and what people decided (decisions.yaml).",
+    columns=(
+        Column("metric_id", Type.STRING, "Metric of the registry", required=True),
+        Column("at", Type.STRING, "Label of the first period of the new level", required=True),
+        Column("mode", Type.STRING, "watch (as periods came), review (in hindsight) or decision", required=True),
+        Column("kind", Type.STRING, "shift or trend", required=True),
+        Column("state", Type.STRING, "open (8 periods), proposed (12), accepted or rejected", required=True),
+        Column("who", Type.STRING, "Who decided; engine for a proposal, auto for the registry", required=True),
+        Column("decided_on", Type.DATE, "Day of the decision; null while there is none"),
+        Column("why", Type.STRING, "Reason of the decision; null while there is none"),
+        Column("earliest", Type.STRING, "Label: the new level began here at the earliest (95 %)"),
+        Column("latest", Type.STRING, "Label: it began here at the latest"),
+        Column("opened_at", Type.STRING, "Label of the period at which the proposal opened"),
+        Column("known_at", Type.STRING, "Label of the period at which it was last looked at"),
+        Column("since_n", Type.INT, "Judged periods at the new level"),
+        Column("shift", Type.FLOAT, "New mean minus old one, in the metric's unit; of a trend, the rise a period"),
+        Column("shift_low", Type.FLOAT, "Lower end of its 95 % interval"),
+        Column("shift_high", Type.FLOAT, "Its upper end"),
+        Column("sigma", Type.FLOAT, "Routine variation around the levels"),
+        Column("statistic", Type.FLOAT, "Split statistic"),
+        Column("threshold", Type.FLOAT, "What it is compared with"),
+        Column("rank_z", Type.FLOAT, "Rank check, compared with 3"),
+        Column("autocorrelation", Type.FLOAT, "Lag-1 autocorrelation the thresholds are deflated for"),
+        Column("run_n", Type.INT, "Longest run of the new level beyond the old mean"),
+        Column("opposing_run_n", Type.INT, "Longest run on the old side of the half-way line"),
+        Column("evidence", Type.STRING, "The evidence in one sentence", required=True),
+    ),
+    key=("metric_id", "at", "mode"),
+    grain=Grain.NONE,
 )
 
 CURRENT = Table(
@@ -88,9 +155,10 @@ CURRENT = Table(
         Column("denominator", Type.FLOAT, "What it is divided by; null for plain counts"),
         Column("is_judged", Type.BOOL, "Complete, mature and not run-up", required=True),
         Column("rules", Type.JSON, "Rules whose signals this point belongs to", required=True),
+        Column("divider", Type.STRING, "Why new limits begin here; null where none do"),
     ),
     key=("metric_id", "period_start"),
     grain=Grain.NONE,
 )
 
-TABLES = (POINTS, SIGNALS, BASELINES, CURRENT)
+TABLES = (POINTS, SIGNALS, CONTRIBUTIONS, BASELINES, PROPOSALS, CURRENT)

@@ -1,5 +1,5 @@
 -- Generated from dreamclass_intel/defs/metrics/registry.yaml by `make generate`; edit that file.
--- Grain: metric x period. The one tall input of the XmR charts.
+-- Grain: metric x period x segment. The one tall input of the XmR charts.
 with days as (
 
     {{ days_until(var("start_date"), as_of_day(), ahead=14) }}
@@ -127,6 +127,32 @@ left join (
 
 union all
 
+-- Web sessions: the same by channel_group
+select
+    'sessions' as metric_id,
+    'week' as grain,
+    periods.period_start,
+    figures.segment as segment,
+    coalesce(figures.numerator, 0) as value,
+    coalesce(figures.numerator, 0) as numerator,
+    figures.denominator,
+    cast(coalesce(figures.n, 0) as int64) as n,
+    periods.is_over as is_complete
+from week_periods as periods
+inner join (
+    select
+        {{ period_start("traffic_date", 7) }} as period_start,
+        coalesce(channel_group, '(none)') as segment,
+        cast(sum(sessions) as {{ type_double() }}) as numerator,
+        cast(null as {{ type_double() }}) as denominator,
+        sum(sessions) as n,
+        count(distinct case when sessions > 0 then traffic_date end) as days_n
+    from {{ ref('fct_traffic_daily') }}
+    group by 1, 2
+) as figures on figures.period_start = periods.period_start
+
+union all
+
 -- Sign-up rate: Do visitors become sign-ups?
 select
     'signup_rate' as metric_id,
@@ -148,6 +174,32 @@ left join (
         count(distinct case when sessions > 0 then traffic_date end) as days_n
     from {{ ref('fct_traffic_daily') }}
     group by 1
+) as figures on figures.period_start = periods.period_start
+
+union all
+
+-- Sign-up rate: the same by channel_group
+select
+    'signup_rate' as metric_id,
+    'week' as grain,
+    periods.period_start,
+    figures.segment as segment,
+    figures.numerator / nullif(figures.denominator, 0) as value,
+    figures.numerator as numerator,
+    figures.denominator,
+    cast(coalesce(figures.n, 0) as int64) as n,
+    periods.is_over as is_complete
+from week_periods as periods
+inner join (
+    select
+        {{ period_start("traffic_date", 7) }} as period_start,
+        coalesce(channel_group, '(none)') as segment,
+        cast(sum(signups) as {{ type_double() }}) as numerator,
+        cast(sum(sessions) as {{ type_double() }}) as denominator,
+        sum(sessions) as n,
+        count(distinct case when sessions > 0 then traffic_date end) as days_n
+    from {{ ref('fct_traffic_daily') }}
+    group by 1, 2
 ) as figures on figures.period_start = periods.period_start
 
 union all
