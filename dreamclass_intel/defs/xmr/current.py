@@ -10,7 +10,8 @@ from dreamclass_intel.defs.xmr import decisions, proposals
 from dreamclass_intel.defs.xmr.charts import MetricChart, figures, verdict
 from dreamclass_intel.defs.xmr.series import current_charts
 from dreamclass_intel.defs.xmr.tables import CURRENT, PROPOSALS
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.typed_assets import asset_settings
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 
