@@ -204,7 +204,14 @@ def test_a_week_whose_data_came_late_is_drawn_again(sandbox: str) -> None:
     for week in ("2024-01-01", "2024-01-08", "2024-01-15"):
         draw(instance, week)
     points = [
-        {"metric_id": "sessions", "period_start": w, "partition_start": w, "limits_status": "none"}
+        {
+            "metric_id": "sessions",
+            "period_start": w,
+            "partition_start": w,
+            "limits_status": "none",
+            "chart": "xmr",
+            "preset": "wheeler",
+        }
         | {"verdict": f"Not judged: {NOT_ALL}"}
         for w in ("2024-01-08", "2024-01-15")
     ]

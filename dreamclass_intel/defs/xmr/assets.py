@@ -103,7 +103,8 @@ def _point(made: MetricChart, partition: dt.date) -> dict[str, Any]:
         row: dict[str, Any] = {"metric_id": made.metric.id, "period_start": partition, "limits_status": "none"}
     else:
         row = figures(made, made.judged)
-    return {**row, "partition_start": partition, "signals": news, "verdict": verdict(made)}
+    drawn = {"chart": made.metric.chart, "preset": made.metric.preset}
+    return {**row, **drawn, "partition_start": partition, "signals": news, "verdict": verdict(made)}
 
 
 def _told(moved: Sequence[Moved], rule: str) -> str:

@@ -36,7 +36,7 @@ def list_proposals() -> None:
             if row["state"] in ("proposed", "open")
         ]
     for row in rows:
-        typer.echo(f"{row['state']:<9} {row['metric_id']} {row['at']}: {row['evidence']}")
+        typer.echo(f"{row['state']:<9} {row['metric_id']} {row['label']}: {row['evidence']}")
     if not rows:
         typer.echo("Nothing is proposed.")
 

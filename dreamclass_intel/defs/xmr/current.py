@@ -20,35 +20,18 @@ METRIC_SERIES = dg.AssetKey(["marts", "metric_series"])
 
 @dg.asset(
     **asset_settings(CURRENT, group_name="xmr", deps=[METRIC_SERIES], kinds={"python", "xmr"}),
-    check_specs=[
-        dg.AssetCheckSpec(
-            "charts_fit",
-            asset=["xmr", "current"],
-            description="No series asks for another kind of chart than the registry gives it.",
-        )
-    ],
 )
 def xmr_current(warehouse: WarehouseResource) -> dg.MaterializeResult[Extract]:
     """All charts as they stand now, with all that is known now; their verdicts are the metadata."""
     rows: list[dict[str, Any]] = []
     told: dict[str, Any] = {}
-    advice: list[str] = []
     for metric, made in current_charts(warehouse.backend(), decisions.load()):
         told[metric.id] = "no complete period yet" if made is None else verdict(made)
         if made is not None:
             rows += _rows(made)
-            advice += [f"- **{metric.id}**: {a.words}. {a.suggests}".rstrip() for a in made.chart.advice()]
     return dg.MaterializeResult(
         value=extract(CURRENT, rows, "all"),
         metadata=told,
-        check_results=[
-            dg.AssetCheckResult(
-                passed=not advice,
-                check_name="charts_fit",
-                severity=dg.AssetCheckSeverity.WARN,
-                description="\n".join(advice) or "Every chart fits its series.",
-            )
-        ],
     )
 
 
@@ -70,13 +53,6 @@ def _rows(made: MetricChart) -> Iterator[dict[str, Any]]:
 
 @dg.asset(
     **asset_settings(PROPOSALS, group_name="xmr", deps=[METRIC_SERIES], kinds={"python", "xmr"}),
-    check_specs=[
-        dg.AssetCheckSpec(
-            "decided",
-            asset=["xmr", "proposals"],
-            description="No proposal of new limits waits for a decision (`dreamclass-intel rebaseline`).",
-        )
-    ],
 )
 def xmr_proposals(warehouse: WarehouseResource) -> dg.MaterializeResult[Extract]:
     """Where the charts of now may need new limits, with the evidence, and what was decided."""
@@ -86,18 +62,36 @@ def xmr_proposals(warehouse: WarehouseResource) -> dg.MaterializeResult[Extract]
         if made is not None
         for row in proposals.rows_of(made)
     ]
-    waiting = [
-        f"- **{row['metric_id']}** at {row['at']}: {row['evidence']}" for row in rows if row["state"] == "proposed"
-    ]
     return dg.MaterializeResult(
         value=extract(PROPOSALS, rows, "all"),
-        metadata={"waiting": len(waiting)},
-        check_results=[
-            dg.AssetCheckResult(
-                passed=not waiting,
-                check_name="decided",
-                severity=dg.AssetCheckSeverity.WARN,
-                description="\n".join(waiting) or "Nothing waits for a decision.",
-            )
-        ],
+        metadata={"waiting": sum(row["state"] == "proposed" for row in rows)},
+    )
+
+
+@dg.asset_check(asset=["xmr", "current"], pool="warehouse")
+def charts_fit(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No series asks for another kind of chart than the registry gives it."""
+    advice = [
+        f"- **{metric.id}**: {one.words}. {one.suggests}".rstrip()
+        for metric, made in current_charts(warehouse.backend(), decisions.load())
+        if made is not None
+        for one in made.chart.advice()
+    ]
+    return _warning(advice, "Every chart fits its series.")
+
+
+@dg.asset_check(asset=["xmr", "proposals"], pool="warehouse")
+def decided(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No proposal of new limits waits for a decision (`dreamclass-intel rebaseline`)."""
+    waiting = warehouse.read(
+        f"SELECT metric_id, label, evidence FROM {warehouse.name(PROPOSALS.address)} WHERE state = 'proposed' "
+        "ORDER BY metric_id, label"
+    ).to_pylist()
+    told = [f"- **{row['metric_id']}** at {row['label']}: {row['evidence']}" for row in waiting]
+    return _warning(told, "Nothing waits for a decision.")
+
+
+def _warning(found: list[str], otherwise: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not found, severity=dg.AssetCheckSeverity.WARN, description="\n".join(found) or otherwise
     )

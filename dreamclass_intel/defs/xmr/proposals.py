@@ -26,7 +26,7 @@ def rows_of(made: MetricChart) -> Iterator[dict[str, Any]]:
     for mode, p in undecided(made):
         yield {
             "metric_id": made.metric.id,
-            "at": label(p.index),
+            "label": label(p.index),
             "mode": mode,
             "state": "proposed" if p.ready else "open",
             "who": "engine",
@@ -42,7 +42,7 @@ def rows_of(made: MetricChart) -> Iterator[dict[str, Any]]:
     for d in made.decisions:
         yield {
             "metric_id": made.metric.id,
-            "at": d.at,
+            "label": d.at,
             "mode": "decision",
             "kind": d.kind,
             "state": d.state,

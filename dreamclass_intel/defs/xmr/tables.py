@@ -117,7 +117,7 @@ PROPOSALS = Table(
     description="Where charts may need new limits, with the evidence and what people decided (decisions.yaml).",
     columns=(
         Column("metric_id", Type.STRING, "Metric of the registry", required=True),
-        Column("at", Type.STRING, "Label of the first period of the new level", required=True),
+        Column("label", Type.STRING, "Label of the first period of the new level", required=True),
         Column("mode", Type.STRING, "watch (as periods came), review (in hindsight) or decision", required=True),
         Column("kind", Type.STRING, "shift or trend", required=True),
         Column("state", Type.STRING, "open (8 periods), proposed (12), accepted or rejected", required=True),
@@ -141,7 +141,7 @@ PROPOSALS = Table(
         Column("opposing_run_n", Type.INT, "Longest run on the old side of the half-way line"),
         Column("evidence", Type.STRING, "The evidence in one sentence", required=True),
     ),
-    key=("metric_id", "at", "mode"),
+    key=("metric_id", "label", "mode"),
     grain=Grain.NONE,
 )
 
