@@ -162,8 +162,10 @@ def test_charts_are_equal(each_warehouse, materialise):
     for kind in each_warehouse():
         dbt_table("marts", "metric_series", columns, ("metric_id", "period_start"), series)
         materialise([xmr_current, xmr_proposals])
-        waiting = {"metric_id": "sessions", "period_start": dt.date(2024, 3, 18), "limits_status": "none"}
-        point = {**waiting, "partition_start": dt.date(2024, 3, 18), "verdict": f"Not judged: {NOT_LOADED[0]}"}
+        week = dt.date(2024, 3, 18)
+        waiting = {"metric_id": "sessions", "period_start": week, "partition_start": week, "limits_status": "none"}
+        drawn = {"chart": "xmr", "preset": "wheeler"}
+        point = {**waiting, **drawn, "verdict": f"Not judged: {NOT_LOADED[0]}"}
         backend = WarehouseResource().backend()
         backend.write(POINTS, ["2024-03-18"], extract(POINTS, [point], "2024-03-18"), "r")
         assert weeks_to_redraw(backend, ["2024-03-11", "2024-03-18"]) == ["2024-03-18"]

@@ -20,15 +20,17 @@ REQUIRED = ("metric", "at", "kind", "state", "who", "when", "why")
 FIELDS = (*REQUIRED, "evidence")
 
 
-def load(path: Path = PATH) -> Decisions:
-    """The decisions of a file, in its order; ValueError naming the file and the entry."""
+def load(path: Path | None = None) -> Decisions:
+    """The decisions of a file (None: PATH), in its order; ValueError naming the file and the entry."""
+    path = path or PATH
     return parse(path.read_text(encoding="utf-8"), path.name)
 
 
-def save(decisions: Iterable[Decision], path: Path = PATH) -> None:
-    """Write the decisions, below the comment at the head of the file, if it has one. ValueError for a file with
-    comments further down: they would be lost.
+def save(decisions: Iterable[Decision], path: Path | None = None) -> None:
+    """Write the decisions to a file (None: PATH), below the comment at its head, if it has one. ValueError for a file
+    with comments further down: they would be lost.
     """
+    path = path or PATH
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     head = _head(before)
     if any(line.lstrip().startswith("#") for line in before[len(head) :].splitlines()):

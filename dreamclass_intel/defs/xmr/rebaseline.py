@@ -12,7 +12,7 @@ from dreamclass_intel.defs.xmr.proposals import undecided
 from dreamclass_intel.defs.xmr.series import current_charts
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel.warehouse.protocol import Warehouse
-from dreamclass_intel.xmr.decisions import Decision, Decisions, State, decide, record
+from dreamclass_intel.xmr.decisions import Decision, Decisions, State, decide, ordered, record
 
 
 def record_proposals(warehouse: Warehouse, today: dt.date, metric: str | None = None) -> Decisions:
@@ -24,6 +24,8 @@ def record_proposals(warehouse: Warehouse, today: dt.date, metric: str | None = 
     for one, made in current_charts(warehouse, before, chosen):
         if made is not None:
             found = [p for _, p in undecided(made)]
+            automatic = (d for d in made.decisions if d not in before)
+            decided = ordered((*decided, *automatic))
             decided = record(decided, one.id, made.chart, found, when=today.isoformat())
     decided = file.accept_by_config(decided, when=today.isoformat())
     if decided != before:
