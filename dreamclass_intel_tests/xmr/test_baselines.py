@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dreamclass_intel.defs.metrics.registry import Metric, metrics
@@ -75,3 +76,53 @@ def test_another_policy_is_another_baseline(store):
     made = chart(COUNT, store, metric=other)
     assert made.chart.limits.n == COUNT - 2
     assert len({row["policy"] for row in kept(store)}) == len(kept(store)) == 2
+
+
+def seasonal(weeks: int, scale: float = 1.0) -> list[dict[str, Any]]:
+    swing = (0.0, 30.0, -10.0, -20.0)
+    return [
+        {
+            "period_start": START + i * WEEK,
+            "value": scale * (100 + swing[i % 4] + i % 5 + 0.5 * i),
+            "denominator": 100 + 50 * (i % 3),
+            "n": 100,
+            "is_complete": True,
+        }
+        for i in range(weeks)
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"chart": "i_prime", "denominator": "sum(x)", "empty": "missing"},
+        {"season": 4},
+        {"season": 4, "trend": True},
+        {"trend": True, "chart": "i_prime", "denominator": "sum(x)", "empty": "missing"},
+        {"preset": "quiet"},
+    ],
+    ids=str,
+)
+def test_limits_that_follow_a_denominator_a_trend_or_a_season_are_kept_whole(store, kind):
+    """The kept ones judge as the computed ones did, even when the series starts a little later now."""
+    metric = SESSIONS.model_copy(update={**kind, "segments": None})
+    weeks = COUNT + 6
+    close = START + weeks * WEEK
+    made = chart_as_of(metric, seasonal(weeks), close)
+    baselines.keep(store, [made], {}, START, "run")
+    locked = baselines.load(store, [metric])[metric.id]
+    again = chart_as_of(metric, seasonal(weeks, scale=3.0), close, locked=locked)
+    assert again.chart.limits == made.chart.limits
+    for one, other in zip(made.chart.limits.at(np.arange(weeks)), again.chart.limits.at(np.arange(weeks)), strict=True):
+        assert other == pytest.approx(one)
+    # Three weeks before the first are loaded now; without values they are on the axis and in no limit.
+    early = [
+        {"period_start": START - k * WEEK, "value": None, "denominator": None, "n": 0, "is_complete": True}
+        for k in (3, 2, 1)
+    ]
+    later = chart_as_of(metric, [*early, *seasonal(weeks)], close, locked=locked)
+    assert [s.known_at - 3 for s in later.chart.signals] == [s.known_at for s in made.chart.signals]
+    for one, other in zip(
+        made.chart.limits.at(np.arange(weeks)), later.chart.limits.at(np.arange(3, weeks + 3)), strict=True
+    ):
+        assert other == pytest.approx(one)

@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dreamclass_intel.defs.xmr.charts import MetricChart
 from dreamclass_intel.xmr import Attribution, Signal, attribute, windows_of
+from dreamclass_intel.xmr.limits import FloatArray
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -32,15 +34,17 @@ def attributions(made: MetricChart, rows: Rows) -> list[Moved]:
     numerators, denominators = np.full(shape, np.nan), np.full(shape, np.nan)
     number = {name: k for k, name in enumerate(segments)}
     for row in rows:
-        if row["period_start"] in place and row["numerator"] is not None:
+        if row["period_start"] in place:
             at = number[row["segment"]], place[row["period_start"]]
-            numerators[at] = row["numerator"]
-            denominators[at] = np.nan if row["denominator"] is None else row["denominator"]
+            for figures, name in ((numerators, "numerator"), (denominators, "denominator")):
+                figures[at] = np.nan if row[name] is None else row[name]
     weights = denominators if made.metric.denominator else None
     return [_moved(made, signal, segments, numerators, weights) for signal in made.news]
 
 
-def _moved(made: MetricChart, signal: Signal, segments: list[str], numerators: Any, weights: Any) -> Moved:
+def _moved(
+    made: MetricChart, signal: Signal, segments: list[str], numerators: FloatArray, weights: FloatArray | None
+) -> Moved:
     try:
         found = attribute(segments, numerators, *windows_of(made.chart, signal), denominators=weights)
     except ValueError as error:
@@ -61,7 +65,7 @@ def rows_of(made: MetricChart, moved: Sequence[Moved], partition: dt.date) -> It
                 "rule": signal.rule,
                 "side": signal.side,
                 "start_period": made.periods[signal.start],
-                **row.__dict__,
+                **asdict(row),
                 "before": found.before,
                 "after": found.after,
                 "has_moved": row.segment in chosen,
