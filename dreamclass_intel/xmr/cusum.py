@@ -16,7 +16,7 @@ import numpy as np
 from dreamclass_intel.xmr.limits import BoolArray, FloatArray, IntArray
 
 # How far above the decision interval a sum may climb. Without a ceiling a long shift would take as long to forget
-# as it lasted; a lower one would end events in mid-shift (docs/xmr_quiet.md).
+# as it lasted; a lower one would end events in mid-shift (docs/xmr.md, section 7).
 HEADROOM = 4.0
 
 

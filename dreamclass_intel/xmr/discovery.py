@@ -8,7 +8,7 @@ limits and rules of the single chart.
 What the budget means. In each window, over the series tested in it, the expected share of unchanged series among
 those named is at most `level` (Benjamini and Hochberg, Controlling the false discovery rate, Journal of the Royal
 Statistical Society B 57 (1995), 289-300). The tests of neighbouring windows share values, so the lists do too; the
-union of several windows' lists has no such bound, only its sum (docs/xmr_quiet.md has it measured). The p-values
+union of several windows' lists has no such bound, only its sum (docs/xmr.md, section 7, has it measured). The p-values
 are exact for normal, independent values.
 """
 

@@ -5,7 +5,8 @@ third of all unchanged series raise a signal within 26 windows. Here both the wi
 decision interval depend on m; with many points they end at the constants for known limits.
 
 Here live the tables, the widening of limits, the standardising that the CUSUM needs, and the rule that makes
-signals of it. Not here: the CUSUM itself (cusum.py), the presets (rules.py), the measured figures (docs/xmr_quiet.md).
+signals of it. Not here: the CUSUM itself (cusum.py), the presets (rules.py), the measured figures (docs/xmr.md,
+section 7).
 
 The tables are for normal, independent values and are made by benchmarks/calibrate_quiet.py, which says how; they
 are interpolated linearly in 1/m. Sources: Quesenberry, The effect of sample size on estimated limits, Journal of

@@ -74,7 +74,7 @@ def test_quiet_counts_are_seldom_called_dispersed(chart: str, draw: str) -> None
     ],
 )
 def test_series_with_a_shape_are_found(topic: str, draw: Draw, at_least: float) -> None:
-    """In a year of weeks; the figures are in docs/xmr_limits.md."""
+    """In a year of weeks; the figures are in docs/xmr.md, section 3."""
     assert rates(draw, 52, series=200, period=13)[topic] >= at_least
 
 
