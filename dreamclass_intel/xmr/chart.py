@@ -7,8 +7,8 @@ wording (words.py), any drawing (svg.py).
 As-of reading. The chart as it stood at index i is `analyse(values[:i + 1], ...)`. Once a segment's limits are
 locked its signals never change in hindsight: those with `known_at <= i` have the same rule, side, start and
 known_at in every later chart; only `end` and `members` of a pattern that goes on grow (and with them
-`strength`). Until then (trial and computed limits, or no baseline policy) the limits move with each point,
-and signals may come and go.
+`strength`). Not so `anhoej`, which is one verdict on the newest window. Until then (trial and computed limits, or no
+baseline policy) the limits move with each point, and signals may come and go.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def analyse(
     screen: passes that drop outlying moving ranges from the limits (off by default).
     dividers: indices at which a new segment starts; limits, ranges and runs never cross them.
     incomplete: indices of windows still open: drawn, neither judged nor used.
-    bounds: natural bounds of the measure, for example (0, 1) for a rate; rates and rare events know theirs.
+    bounds: natural bounds of the measure, for example (0, 1) for a rate; p, u, g and t charts know theirs.
     chart: the kind of chart: xmr; i_prime, p, p_prime, u, u_prime for rates; g, t for rare events (kinds.py).
     denominators: shape [n], for rates: what each value is a rate of; may lack only where the value does.
     trend: limits around the half-average line instead of a level (xmr, i_prime).

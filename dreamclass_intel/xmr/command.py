@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from dreamclass_intel.xmr import Baseline, Chart, Limits, Proposal, Series
+    from dreamclass_intel.xmr import Advice, Baseline, Chart, Limits, Proposal, Series
 
 
 def xmr(
@@ -151,9 +152,15 @@ def _as_json(chart: Chart, limits: Limits, reasons: dict[int, str], proposals: t
             for segment in chart.segments
         ]
     if proposals is not None:
-        found["proposals"] = [dataclasses.asdict(proposal) for proposal in proposals]
-        found["advice"] = [dataclasses.asdict(one) for one in chart.advice()]
+        found["proposals"] = [_plain(proposal) for proposal in proposals]
+        found["advice"] = [_plain(one) for one in chart.advice()]
     return json.dumps(found, allow_nan=False)
+
+
+def _plain(found: Proposal | Advice) -> dict[str, Any]:
+    """Its fields; null for a statistic without bounds (a straight line has no scatter)."""
+    fields = dataclasses.asdict(found)
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
 
 
 def _figures(limits: Limits) -> dict[str, float | int]:

@@ -75,7 +75,7 @@ def spoken_of(proposal: Proposal, chart: Chart, metric: str, decisions: Decision
     index = {chart.label(i): i for i in range(chart.values.size)}
     first, last = min(proposal.earliest, proposal.index - NEAR), max(proposal.latest, proposal.index + NEAR)
     for d in decisions:
-        if (d.metric, d.kind) == (metric, proposal.kind) and first <= index.get(d.at, -1) <= last:
+        if (d.metric, d.kind) == (metric, proposal.kind) and d.at in index and first <= index[d.at] <= last:
             return d
     return None
 

@@ -12,7 +12,7 @@ size N, the mean denominator of the basis. They differ in where the width comes 
 - g: counts between events, geometric theory: limit = mean + 3 sqrt(mean (mean + 1)), no lower limit, the median
   as centre (Benneyan 2001, Health Care Management Science 4).
 - t: times between events, an XmR chart of time^(1/3.6), limits transformed back (Nelson 1994, Journal of Quality
-  Technology 26(1)).
+  Technology 26(3)).
 
 g and t are judged on the scale x^(1/3.6), where waiting times are close to normal: on their own scale half-way
 lines and moving ranges would mean nothing. Their `mr_bar`, `url` and moving ranges are on that scale. A g chart

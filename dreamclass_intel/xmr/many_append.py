@@ -3,7 +3,7 @@
 A pattern spans at most a few windows back (`Rule.reach`), so that for locked limits only the tail of the series is
 looked at, and an event that goes on is found by its number. The limits of a series that is not locked yet move with
 each window: it is judged anew, O(T), until its baseline is full; without a baseline (all points) that is for ever.
-So is every series under a rule that needs the whole history (`anhoej`).
+So is every series under a rule that needs the whole history (`anhoej`, the CUSUM of the quiet presets).
 """
 
 from __future__ import annotations

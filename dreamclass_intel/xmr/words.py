@@ -132,7 +132,8 @@ def adjustment(chart: Chart, segment: Segment) -> tuple[str, ...]:
     found = made.words if made is not None else ()
     if chart.season is not None and (made is None or not made.factors):
         length = chart.season.length
-        found += (f"the season of {length} windows is not taken out: the baseline does not hold two of them yet",)
+        yet = "" if segment.limits.status == "locked" else " yet"
+        found += (f"the season of {length} windows is not taken out: the baseline does not hold two of them{yet}",)
     return found
 
 
@@ -289,9 +290,13 @@ def _segment_notes(chart: Chart, segment: Segment, limits: Limits) -> list[str]:
     if (jumped := jumps(chart, segment)).size:
         found.append(f"moving range above its limit at {_names(chart, jumped)}")
     low, high = chart.bounds
-    if low is not None and limits.lnpl <= low:
+    lowest, highest = limits.lnpl, limits.unpl
+    if limits.lines is not None:  # of every window there is one that can be broken, or none
+        here = slice(segment.start, segment.stop)
+        lowest, highest = float(limits.lines.lower[here].max()), float(limits.lines.upper[here].min())
+    if low is not None and lowest <= low:
         found.append(f"the lower limit lies at or beyond the natural bound {low:g} and cannot be broken")
-    if high is not None and limits.unpl >= high:
+    if high is not None and highest >= high:
         found.append(f"the upper limit lies at or beyond the natural bound {high:g} and cannot be broken")
     if 0 < limits.ranges < min(5, limits.n - 1):
         found.append(f"the limits rest on {limits.ranges} moving range{'s'[: limits.ranges > 1]} only")

@@ -214,6 +214,13 @@ def test_proposals_with_their_evidence(tmp_path: Path) -> None:
     assert "from 16: limits" in accepted
 
 
+def test_a_straight_line_has_a_statistic_without_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "line.csv"
+    path.write_text("value\n" + "".join(f"{i}\n" for i in range(40)))
+    (found,) = json.loads(run(path, "--json", "--propose")[1])["proposals"]
+    assert (found["kind"], found["statistic"]) == ("trend", None)
+
+
 def test_advice_where_another_chart_would_fit(tmp_path: Path) -> None:
     path = tmp_path / "trend.csv"
     path.write_text("value\n" + "".join(f"{3 * i + (i * 7) % 5}\n" for i in range(30)))

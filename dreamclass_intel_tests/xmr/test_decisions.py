@@ -141,7 +141,8 @@ def test_what_was_decided_is_not_proposed_again() -> None:
     for decision in (SIGNUPS, near):
         assert pending(proposals, made, "signups", (decision,)) == ()
         assert record((decision,), "signups", made, proposals, when="2027-03-01") == (decision,)
-    for other in (replace(SIGNUPS, metric="leads"), replace(SIGNUPS, at="2026-W30"), replace(SIGNUPS, kind="trend")):
+    others = ({"metric": "leads"}, {"at": "2026-W30"}, {"kind": "trend"}, {"at": "1999-W01"})
+    for other in (replace(SIGNUPS, **fields) for fields in others):
         assert pending(proposals, made, "signups", (other,)) == proposals
 
 

@@ -188,6 +188,15 @@ def test_rates_and_rare_events_know_their_bounds() -> None:
     assert "cannot be broken" in " ".join(analyse(values, denominators=sizes, chart="p").notes)
 
 
+def test_a_limit_that_some_window_can_break_is_not_called_unbreakable() -> None:
+    values = [0.10, 0.12] * 8
+    small = analyse(values, denominators=[40] * 16, chart="p")
+    mixed = analyse(values, denominators=[*[40] * 15, 4000], chart="p")
+    assert small.limits.lnpl <= 0 < mixed.limits.at(np.array([15]))[2]
+    assert "the lower limit lies at or beyond the natural bound 0 and cannot be broken" in small.notes
+    assert "cannot be broken" not in " ".join(mixed.notes)
+
+
 def test_p_limits_do_not_depend_on_the_spread_of_the_values() -> None:
     tame = analyse([0.2] * 12, denominators=[100] * 12, chart="p")
     assert tame.limits is not None
