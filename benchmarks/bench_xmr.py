@@ -7,7 +7,7 @@ All three compute limits and the members of Wheeler's three rules on the same se
 interleaved, best of the repeats; their answers are compared before anything is timed. `chart` is `analyse`
 (checks, events, moving ranges); `numpy` is the arithmetic alone, the floor; `loop` is what a reader of the
 definitions would write first. What to look at is the ratio: absolute times depend on who shares the machine.
-Labels, notes, verdict and drawing are not part of it; `svg` times a drawing of the 52 points.
+Labels, notes, verdict and drawing are not part of it (bench_xmr_svg.py); many series: bench_xmr_speed.py.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dreamclass_intel.xmr import Chart, analyse, render_svg
+from dreamclass_intel.xmr import Chart, analyse
 
 Answer = tuple[float, float, set[int], set[int], set[int]]
 
@@ -89,7 +89,7 @@ def main() -> None:
         assert chart[2:] == expected[2:]
         assert [set(np.flatnonzero(f)) for f in bare(x)[1:]] == list(expected[2:])
         work: list[Callable[[], object]] = [
-            lambda x=x: analyse(x),  # type: ignore[misc]
+            lambda x=x: analyse(x).signals,  # type: ignore[misc]
             lambda x=x: bare(x),  # type: ignore[misc]
             lambda values=values: loop(values),  # type: ignore[misc]
         ]
@@ -101,15 +101,6 @@ def main() -> None:
             "loop_ms": loop_s * 1e3,
             "loop_over_chart": loop_s / chart_s,
         }
-        if n == 52:
-            drawn = analyse(x)
-            results["svg 52"] = {
-                "ms": best(
-                    [lambda drawn=drawn: render_svg(drawn)],  # type: ignore[misc]
-                    options.repeats * 10,
-                )[0]
-                * 1e3
-            }
     if options.json:
         print(json.dumps(results))
         return

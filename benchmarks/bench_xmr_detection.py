@@ -1,7 +1,7 @@
 """How often the quiet presets signal without a change, and how soon with one; the false-discovery budget.
 
     .venv/bin/python benchmarks/bench_xmr_detection.py [phase2] [phase1] [discovery] [kinds]
-        [--series 8000] [--seeds 11,21] [--tool /work/shared/tools/arl_bench.py]
+        [--series 8000] [--seeds 11,21] [--tool ../shared/tools/arl_bench.py]
 
 The other detectors and the noises are those of arl_bench.py, the project's yardstick; that tool runs ours itself
 with `--plugin benchmarks.bench_xmr_detection:quiet` from the repository's root. Every figure stands with its 95 %
@@ -50,7 +50,7 @@ from dreamclass_intel.xmr.quiet import shifts, widening
 
 Detector = Callable[..., np.ndarray]
 SIGMA, NPL = 1.128, 2.660
-TOOL = Path("/work/shared/tools/arl_bench.py")
+TOOL = Path(__file__).resolve().parents[2] / "shared" / "tools" / "arl_bench.py"
 WHEELER = "wheeler 1,2,3 (X only)"
 OTHERS = {
     WHEELER: "Wheeler X",
