@@ -109,7 +109,8 @@ def verdict(chart: Chart) -> str:
     signals = [signal for signal in chart.signals if signal.start >= segment.start]
     if not signals:
         return f"Routine variation: no action{caveat}"
-    now = [signal for signal in signals if signal.end == chart.newest]
+    # Anhoej's verdict is on the series as it stands, also where its newest point lies on the centre line.
+    now = [signal for signal in signals if signal.end == chart.newest or signal.rule == "anhoej"]
     if now:
         now.sort(key=lambda s: PRECEDENCE.index(s.rule))
         return f"Changed: {'; '.join(phrase(chart, signal) for signal in now)}{caveat}"
