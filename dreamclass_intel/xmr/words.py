@@ -275,8 +275,10 @@ def reading_of(chart: Chart) -> tuple[list[str], list[str]]:
 
 
 def jumps(chart: Chart, segment: Segment) -> IntArray:
-    """The windows of a segment whose moving range is above its limit: a note, not a signal."""
-    if segment.limits is None:
+    """The windows of a segment whose moving range is above its limit: a note, not a signal. None on a g chart: its
+    limit follows from the mean, not from moving ranges, and of quiet ones 11 to 30 % lie above it.
+    """
+    if segment.limits is None or segment.limits.kind == "g":
         return np.zeros(0, dtype=np.int64)
     part = chart.moving_ranges[segment.start : segment.stop]
     return np.flatnonzero(above(part, segment.limits.url, segment.limits)) + segment.start
