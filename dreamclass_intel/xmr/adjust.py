@@ -80,6 +80,11 @@ class Adjustment:
             )
         return tuple(found)
 
+    @property
+    def fitted(self) -> int:
+        """How many figures were taken from the points beside the width: centre or factors, and slope."""
+        return max(len(self.factors), 1) + self.trended
+
     def without_season(self, x: FloatArray, positions: IntArray) -> FloatArray:
         """The values `x` at `positions` (both of shape [m]) as they would be in a window without season."""
         if not self.factors:
@@ -113,7 +118,8 @@ def seasonal_factors(
     positions: IntArray, x: FloatArray, season: Season, *, trended: bool
 ) -> tuple[tuple[float, ...], int] | None:
     """The factor of each window of the season and the number of full seasons they rest on; None where the points
-    `x` at `positions` (both of shape [m]) span fewer than two full seasons or miss a window of it altogether.
+    `x` at `positions` (both of shape [m]) span fewer than two full seasons, miss a window of it altogether, or have so
+    many gaps that half of the factors would rest on one point each, which then vary by nothing.
 
     A factor is the average of its window less (or over) the average of all windows' averages. With a trend the
     values are levelled first, by the mean change of the same window between the first and the last half of the
@@ -124,7 +130,7 @@ def seasonal_factors(
         return None
     full = int(positions[-1] - positions[0] + 1) // length
     phase = positions % length
-    if full < 2 or not np.bincount(phase, minlength=length).all():
+    if full < 2 or 2 * positions.size < 3 * length or not np.bincount(phase, minlength=length).all():
         return None
     if trended:
         x = _levelled(positions, x, phase, full, season)

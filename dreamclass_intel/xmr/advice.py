@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -109,6 +109,8 @@ def advise(
         e = _standardised(points, chart)
         rare = "rare_events" in topics
         found += [] if rare else _dispersion(points, e, chart)
+        # The other tests do not depend on the unit, and squares of very large or small figures are not figures.
+        e = np.ldexp(e, -math.frexp(float(np.abs(e).max()))[1])
         moved, e = _moved(points, e, trend, season)
         found += moved
         if period is not None and (season is None or season.length != period):
@@ -134,7 +136,7 @@ def _standardised(points: _Points, chart: str) -> FloatArray:
     """The values as the chart judges them (shape [n]): of windows of one size, on the chart's scale."""
     kind = KINDS[chart]
     if kind.weighted and points.sizes is not None:
-        pooled = float((points.x * points.sizes).sum() / points.sizes.sum())
+        pooled = float((points.x * (points.sizes / points.sizes.sum())).sum())
         return pooled + (points.x - pooled) * np.sqrt(points.sizes / points.sizes.mean())
     return points.x if kind.power == 1.0 else np.maximum(points.x, 0.0) ** kind.power
 
@@ -164,7 +166,10 @@ def _basics(points: _Points, chart: str) -> Iterator[Advice]:
 def _rare(points: _Points, chart: str) -> Iterator[Advice]:
     """Few events a window, where the values (or values times denominators) are counts of events."""
     sizes = points.sizes
-    counts = points.x if sizes is None else points.x * sizes
+    with np.errstate(over="ignore"):
+        counts = points.x if sizes is None else points.x * sizes
+    if not np.isfinite(counts).all():
+        return
     whole = np.abs(counts - np.round(counts)) <= 1e-6 * np.maximum(1.0, np.abs(counts))
     if not whole.all() or counts.min() < 0 or not counts.max():
         return
@@ -187,7 +192,7 @@ def _dispersion(points: _Points, e: FloatArray, chart: str) -> Iterator[Advice]:
     theory = KINDS[chart].theory
     if theory is None or points.sizes is None or not points.near.any():
         return
-    pooled = float((points.x * points.sizes).sum() / points.sizes.sum())
+    pooled = float((points.x * (points.sizes / points.sizes.sum())).sum())
     unit = theory(pooled) / math.sqrt(float(points.sizes.mean()))
     if not unit:
         return
@@ -207,9 +212,14 @@ def _dispersion(points: _Points, e: FloatArray, chart: str) -> Iterator[Advice]:
 def _moved(points: _Points, e: FloatArray, trend: bool, season: Season | None) -> tuple[list[Advice], FloatArray]:
     """Whether the level drifts or has moved once; and the values less that, and less what the chart allows for."""
     if season is not None:
-        found = seasonal_factors(points.positions, e, season, trended=trend)
+        how = season.how
+        try:
+            found = seasonal_factors(points.positions, e, season, trended=trend)
+        except ValueError:  # what cannot be divided by, unlike the chart's baseline, is subtracted
+            how = "subtract"
+            found = seasonal_factors(points.positions, e, replace(season, how=how), trended=trend)
         if found is not None:
-            e = Adjustment(factors=found[0], how=season.how).without_season(e, points.positions)
+            e = Adjustment(factors=found[0], how=how).without_season(e, points.positions)
     line = diagnostics.less_line(points.positions.astype(np.float64), e)
     if trend:
         return [], line

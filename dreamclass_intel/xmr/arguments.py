@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +33,9 @@ def numbers(values: Sequence[float | None] | FloatArray, name: str = "values") -
             x = np.array([_number(i, v, name) for i, v in enumerate(items)], dtype=np.float64)
     if x.ndim != 1:
         raise ValueError(f"{name} must be one series, not an array of shape {x.shape}")
-    if not math.isfinite(np.add.reduce(x)) and (infinite := np.flatnonzero(np.isinf(x))).size:
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduce(x)
+    if not math.isfinite(total) and (infinite := np.flatnonzero(np.isinf(x))).size:
         raise ValueError(f"{name}[{infinite[0]}] is infinite")
     return x
 
@@ -50,20 +53,35 @@ def _number(index: int, value: object, name: str) -> float:
 
 
 def indices(name: str, given: Sequence[int], n: int) -> tuple[int, ...]:
-    """Sorted distinct indices below n; ValueError for a negative one."""
-    found = sorted({int(i) for i in given})
+    """Sorted distinct indices below n; ValueError for a negative one and for what is no whole number."""
+    found = sorted({whole(name, i) for i in given})
     if found and found[0] < 0:
         raise ValueError(f"{name} are indices from 0, not {found[0]}")
     return tuple(i for i in found if i < n)
 
 
-def policies_for(baseline: Policy | Sequence[Policy], edges: tuple[int, ...]) -> list[Baseline | None]:
-    """One policy for each segment."""
+def whole(name: str, value: object) -> int:
+    """A whole number, or ValueError: 2.5 is not cut to 2."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"{name}: a whole number is needed, not {value!r:.60}") from None
+
+
+def check_bounds(bounds: tuple[float | None, float | None]) -> None:
+    """Raise ValueError for natural bounds that leave no room or are no numbers."""
+    low, high = (-math.inf if bounds[0] is None else bounds[0], math.inf if bounds[1] is None else bounds[1])
+    if not low < high:
+        raise ValueError(f"bounds need a lower one below the upper one, not {bounds}")
+
+
+def policies_for(baseline: Policy | Sequence[Policy], edges: tuple[int, ...], dividers: int) -> list[Baseline | None]:
+    """One policy for each segment. Of `dividers` some may lie beyond the end of the series: their policies wait."""
     count = len(edges) - 1
     if isinstance(baseline, Sequence):
-        if len(baseline) != count:
+        if len(baseline) not in (count, dividers + 1):
             raise ValueError(f"{len(baseline)} baselines for {count} segments")
-        return [Baseline(limits=b) if isinstance(b, Limits) else b for b in baseline]
+        return [Baseline(limits=b) if isinstance(b, Limits) else b for b in baseline[:count]]
     if isinstance(baseline, Limits):
         return [Baseline(limits=baseline)] * count
     if baseline is None or baseline.start is None or baseline.stop is None:

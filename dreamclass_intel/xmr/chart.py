@@ -13,6 +13,7 @@ baseline policy) the limits move with each point, and signals may come and go.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,15 @@ import numpy as np
 from dreamclass_intel.xmr import words
 from dreamclass_intel.xmr.adjust import Season
 from dreamclass_intel.xmr.advice import Advice, advise
-from dreamclass_intel.xmr.arguments import Policy, check_season, indices, numbers, policies_for
+from dreamclass_intel.xmr.arguments import (
+    Policy,
+    check_bounds,
+    check_season,
+    indices,
+    numbers,
+    policies_for,
+    whole,
+)
 from dreamclass_intel.xmr.kinds import Plan, fit
 from dreamclass_intel.xmr.limits import DEFAULT, BoolArray, FloatArray, IntArray, Limits, Method, limits_for
 from dreamclass_intel.xmr.quiet import widened
@@ -174,8 +183,9 @@ def analyse(
     """
     x = numbers(values)
     n = int(x.size)
+    check_bounds(bounds)
     sizes = None if denominators is None else numbers(denominators, "denominators")
-    whole_season = season if season is None or isinstance(season, Season) else Season(int(season))
+    whole_season = season if season is None or isinstance(season, Season) else Season(whole("season", season))
     plan = Plan(chart, Method(constants, center, spread, screen), trend, whole_season, sizes, preset)
     plan.check_values(x)
     rules = rules_of(preset)
@@ -184,8 +194,9 @@ def analyse(
         raise ValueError(f"{len(names)} labels for {n} values")
     open_windows = indices("incomplete", incomplete, n)
     judged = x == x  # NaN is not itself
-    edges = (0, *(d for d in indices("dividers", dividers, n) if d > 0), n)
-    policies = policies_for(baseline, edges)
+    every = indices("dividers", dividers, sys.maxsize)
+    edges = (0, *(d for d in every if 0 < d < n), n)
+    policies = policies_for(baseline, edges, sum(d > 0 for d in every))
     for number, policy in enumerate(policies):
         check_season(policy, whole_season, number)
 

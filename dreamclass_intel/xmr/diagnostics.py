@@ -14,12 +14,14 @@ from dreamclass_intel.xmr.limits import BoolArray, FloatArray, IntArray
 
 
 def lag_one(e: FloatArray, near: BoolArray) -> float:
-    """The correlation of each value of `e` (shape [n]) with the next, over the steps `near` (shape [n - 1])."""
+    """The correlation of each value of `e` (shape [n]) with the next, over the steps `near` (shape [n - 1]); -1 to 1,
+    which the estimate of a few steps could leave.
+    """
     e = e - e.mean()
     total = float(e @ e)
     if not total or not near.any():
         return 0.0
-    return float((e[1:] * e[:-1])[near].mean()) * (e.size - 1) / total
+    return max(-1.0, min(float((e[1:] * e[:-1])[near].mean()) * (e.size - 1) / total, 1.0))
 
 
 def lag_one_moments(n: int) -> tuple[float, float]:

@@ -143,7 +143,7 @@ class Plan:
         """Those of the rules that mean something on this kind of chart."""
         if not self.kind.between:
             return rules
-        return tuple(rule for rule in rules if rule.name.startswith(("outside_limits", "run_of_")))
+        return tuple(rule for rule in rules if rule.name.startswith(("outside_limits", "run_of_", "anhoej")))
 
     def check_values(self, x: FloatArray) -> None:
         """Raise ValueError, naming the index, for a value (shape [n]) that the kind cannot have or that has no
@@ -188,7 +188,7 @@ def fit(stretch: Stretch, plan: Plan, policy: Baseline | None, *, length: int) -
     if plan.kind.power == 1.0:
         return Fit(limits, points, ranges, stretch.x, limits)
     power = plan.kind.power
-    center, unpl, lnpl = (max(v, 0.0) ** power for v in (limits.center, limits.unpl, limits.lnpl))
+    center, unpl, lnpl = (_raised(v, power) for v in (limits.center, limits.unpl, limits.lnpl))
     return Fit(limits, points, ranges, scaled.x, replace(limits, center=center, unpl=unpl, lnpl=lnpl))
 
 
@@ -235,7 +235,7 @@ def _limits(stretch: Stretch, plan: Plan, basis: Basis) -> Limits | None:
             return None
         width, upper, lower = measured, center + measured.half, center - measured.half
         if kind.power != 1.0:
-            center, upper, lower = (max(v, 0.0) ** (1 / kind.power) for v in (center, upper, lower))
+            center, upper, lower = (_raised(v, 1 / kind.power) for v in (center, upper, lower))
     # Limits that wait for a second season get its factors with it, however many points they have by now.
     waits = season is not None and not adjustment.factors and basis.status != "locked"
     shape = adjustment if adjustment != Adjustment() else None
@@ -266,9 +266,11 @@ def _width(flat: Stretch, plan: Plan, basis: Basis, center: float, unit: float |
     if not steps.size:
         return None
     used, mr_bar = screened(steps, plan.method)
+    fitted = 1
     if plan.season and seasonal:
         mr_bar *= widening(plan.season, basis.points)
-    half = plan.method.factors.npl * mr_bar * quiet.factor(basis.points, plan.preset)
+        fitted = plan.season.length
+    half = plan.method.factors.npl * mr_bar * quiet.factor(basis.points, plan.preset, fitted)
     return _Width(mr_bar, half, int(used.size), int(steps.size - used.size))
 
 
@@ -317,6 +319,14 @@ def _lines(limits: Limits, plan: Plan, length: int) -> Lines | None:
     for line in lines:
         line.setflags(write=False)
     return lines
+
+
+def _raised(value: float, power: float) -> float:
+    """A value, not below 0, to a power; inf where that overflows, which Limits refuses with words."""
+    try:
+        return max(value, 0.0) ** power
+    except OverflowError:
+        return math.inf
 
 
 def _weighted_mean(x: FloatArray, weights: FloatArray) -> float:

@@ -81,7 +81,7 @@ class Method:
         for name in ("center", "spread"):
             if getattr(self, name) not in ("mean", "median"):
                 raise ValueError(f"{name} must be mean or median, not {getattr(self, name)!r}")
-        if self.screen < 0:
+        if self.screen != int(self.screen) or self.screen < 0:
             raise ValueError(f"screen is a number of passes, not {self.screen}")
 
     @property
@@ -219,6 +219,10 @@ class Baseline:
     limits: Limits | None = None
 
     def __post_init__(self) -> None:
+        for name in ("count", "minimum", "trial_below", "start", "stop"):
+            value = getattr(self, name)
+            if value is not None and value != int(value):
+                raise ValueError(f"{name} is a whole number of windows, not {value}")
         if self.minimum < 2:
             raise ValueError(f"minimum must be at least 2 points (one moving range), not {self.minimum}")
         if self.count < self.minimum:

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from dreamclass_intel.xmr import events
+from dreamclass_intel.xmr.arguments import check_bounds, indices
 from dreamclass_intel.xmr.chart import Bounds, Chart, analyse
 from dreamclass_intel.xmr.events import EVENT, Events
 from dreamclass_intel.xmr.limits import Baseline, BoolArray, FloatArray, IntArray, Limits, Method
@@ -157,13 +158,12 @@ def chart_many(
     basis = Basis.of(baseline, series)
     if basis.policy.limits is not None:
         method = replace(method, spread=basis.policy.limits.spread)  # for the sigma of its mR
-    late = sorted({int(i) for i in incomplete})
-    if late and late[0] < 0:
-        raise ValueError(f"incomplete are indices from 0, not {late[0]}")
+    check_bounds(bounds)
+    late = indices("incomplete", incomplete, windows)
     seen = x.T
     if late:
         seen = seen.copy()
-        seen[[i for i in late if i < windows]] = np.nan
+        seen[list(late)] = np.nan
     marks = np.empty((len(rules), windows, series), np.bool_)
     limits: list[ManyLimits] = []
     tables: list[Events] = []
@@ -194,7 +194,7 @@ def panel_of(seen: FloatArray, limits: ManyLimits, method: Method, basis: Basis,
     lines = (limits.center, limits.unpl, limits.lnpl, sigma)
     one = seen.shape[1] == 1  # figures are quicker than arrays of one
     center, upper, lower, unit = (line.item() if one else line[None] for line in lines)
-    base = None if basis.given is not None else partial(inside_of, seen, basis)
+    base = partial(inside_of, seen, basis)
     return Panel(seen, center, upper, lower, unit, gaps, limits.n, base, limits.status == LOCKED)
 
 

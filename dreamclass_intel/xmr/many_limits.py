@@ -78,8 +78,10 @@ class Basis:
             baseline = baseline.limits
         if isinstance(baseline, Limits):
             policy = Baseline(limits=baseline)
-            if baseline.lines is not None:
+            if baseline.lines is not None or baseline.adjustment is not None:
                 raise ValueError("baseline: limits that differ from window to window hold for one series only")
+            if baseline.kind != "xmr":
+                raise ValueError(f"baseline: the limits given are of chart {baseline.kind!r}, not of 'xmr'")
             figures = (np.full(series, float(getattr(baseline, name))) for name in ManyLimits._fields[:5])
             numbers = (np.full(series, number) for number in (baseline.n, baseline.ranges))
             return cls(policy, given=ManyLimits._make([*figures, *numbers, np.full(series, LOCKED, np.int8)]))
@@ -218,9 +220,23 @@ class _Points:
             # A few rows at a time, which stay in the cache; no second array of the size of the first is made.
             step = max(1, _CHUNK // max(1, self.x.shape[1]))
             chunks = [slice(k, min(k + step, self.rows)) for k in range(0, self.rows, step)]
-            mean = sum(np.add.reduce(self.part(chunk), axis=0) for chunk in chunks) / self.count
+            mean = self._sum(chunks) / self.count
             # A second pass takes back the first one's round-off: a value on the centre line must be found there.
-            return mean + sum(np.add.reduce(self.part(chunk, mean), axis=0) for chunk in chunks) / self.count
+            return mean + self._sum(chunks, mean) / self.count
+
+    def _sum(self, chunks: list[slice], away_from: FloatArray | float = 0.0) -> FloatArray:
+        """The sums down the rows, shape [N], one row after the other: the limits of a series must not depend, by a
+        last digit, on how many others there are, nor on whether its windows came at once or one by one.
+        """
+        total = np.zeros(self.x.shape[1])
+        for chunk in chunks:
+            part = self.part(chunk, away_from)
+            if len(part) > total.size:
+                total = np.add.accumulate(np.concatenate([total[None], part]), axis=0)[-1]
+            else:
+                for row in part:
+                    total += row
+        return total
 
     def _median(self) -> FloatArray:
         values = self.part(slice(0, self.rows))
@@ -232,8 +248,12 @@ class _Points:
 
 
 def inside_of(x: FloatArray, basis: Basis) -> BoolArray:
-    """Which points belong to the basis of their series, shape [T, N]."""
+    """Which points belong to the basis of their series, shape [T, N]; of stated limits those of their `base`."""
     inside = x == x
+    if basis.given is not None:
+        first, last = basis.policy.limits.base if basis.policy.limits else (0, 0)
+        inside[:first] = inside[last:] = False
+        return inside
     if basis.start is not None and basis.stop is not None:
         row = np.arange(len(x))[:, None]
         inside &= (row >= basis.start) & (row < basis.stop)

@@ -30,7 +30,7 @@ class Panel:
     differ from window to window. `sigma`, one sigma of routine variation, is a figure, [1, N] or [T, N]. `gaps`
     says whether there may be a NaN. `n` (a figure or [N]) is how many points the limits rest on, 0 where nobody
     knows; `base` gives which ones ([T, N], None: none of these); `locked` (a figure or [N]) whether later windows
-    leave the limits as they are.
+    leave the limits as they are; `fitted` how many figures beside the width they took from their points.
     """
 
     x: FloatArray
@@ -42,6 +42,7 @@ class Panel:
     n: IntArray | int = 0
     base: Callable[[], BoolArray] | None = None
     locked: BoolArray | bool = False
+    fitted: int = 1
     _beyond: dict[float, BoolArray] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -117,8 +118,9 @@ class Panel:
 def in_sigma(away: FloatArray, sigma: Line) -> FloatArray:
     """Distances in sigma; inf where sigma is 0."""
     if isinstance(sigma, float):
-        return away / sigma if sigma > 0 else np.full_like(away, np.inf)
-    return np.divide(away, sigma, out=np.full_like(away, np.inf), where=sigma > 0)
+        sigma = np.array(sigma)
+    with np.errstate(over="ignore"):
+        return np.divide(away, sigma, out=np.full_like(away, np.inf), where=sigma > 0)
 
 
 def in_a_row(marks: BoolArray, length: int) -> BoolArray:

@@ -88,11 +88,13 @@ def widening(points: IntArray) -> FloatArray:
     return _look_up(WIDTHS, points) / _THREE_SIGMA
 
 
-def factor(points: int, preset: str) -> float:
-    """By how much the preset widens limits that rest on `points` values; 1 for a preset
-    that is none of the quiet ones.
+def factor(points: int, preset: str, fitted: int = 1) -> float:
+    """By how much the preset widens limits that rest on `points` values, from which `fitted` centres were taken (those
+    of a season's windows; a later value misses them by more); 1 for a preset that is none of the quiet ones.
     """
-    return float(widening(np.array(points))) if preset in DESIGNS else 1.0
+    if preset not in DESIGNS:
+        return 1.0
+    return float(widening(np.array(points))) * math.sqrt((points + fitted) / (points + 1))
 
 
 def widened(limits: Limits, preset: str) -> Limits:
@@ -137,6 +139,7 @@ class Cusum:
             base=base.T,
             points=np.broadcast_to(np.asarray(panel.n), (count,)),
             locked=np.broadcast_to(np.asarray(panel.locked), (count,)),
+            fitted=panel.fitted,
             preset=self.preset,
         )
         if not found.side.size:
@@ -156,6 +159,7 @@ def shifts(
     base: BoolArray,
     points: IntArray,
     locked: BoolArray,
+    fitted: int = 1,
     preset: str = "quiet",
 ) -> tuple[FloatArray, Shifts]:
     """The CUSUM of many charts: both sums, shape [2, series, time], and their signals.
@@ -164,6 +168,7 @@ def shifts(
     center, sigma: the limits' centre and one sigma by their moving ranges; what broadcasts to x.
     base: shape [series, time], the windows whose values made the limits; points: shape [series], how many points
         they rest on, 0 for known limits; locked: shape [series], whether the limits stand still.
+    fitted: how many figures beside the width were taken from those points: 1 for a centre, a season's factors.
     Values are counted in standard deviations of the baseline: for the same false alarms in a series without
     change it finds more than mR-bar, and it alarms less on autocorrelation and season. Where `base` does not hold
     all the points (limits from elsewhere) `sigma` stands in.
@@ -177,12 +182,17 @@ def shifts(
     if base.shape != x.shape or points.shape != x.shape[:1] or locked.shape != x.shape[:1]:
         raise ValueError(f"x {x.shape}, base {base.shape}, points {points.shape}, locked {locked.shape} do not fit")
     unit = np.asarray(sigma, dtype=np.float64)
-    z = np.divide(x - center, unit, out=np.full(x.shape, np.nan), where=unit > 0)
+    with np.errstate(over="ignore"):
+        z = np.divide(x - center, unit, out=np.full(x.shape, np.nan), where=unit > 0)
     inside = base & ~np.isnan(z)
     whole = (inside.sum(axis=1) == points) & (points > 1)
-    square = np.where(inside, z, 0.0) ** 2
-    deviation = np.sqrt(square.sum(axis=1) / np.maximum(points - 1, 1))
-    z /= np.where(whole & (deviation > 0), deviation, 1.0)[:, None]
+    with np.errstate(over="ignore"):
+        square = np.where(inside, z, 0.0) ** 2
+    freedom = np.where(locked, points - fitted, points - 1)
+    deviation = np.sqrt(square.sum(axis=1) / np.maximum(freedom, 1))
+    # A later window misses its own points' average by more than they do; the tables allow for one centre.
+    deviation *= np.where(locked, np.sqrt((points + fitted) / (points + 1)), 1.0)
+    z /= np.where(whole & (deviation > 0) & np.isfinite(deviation), deviation, 1.0)[:, None]
     places = np.arange(x.shape[1])
     first = np.where(locked, np.where(base, places + 1, 0).max(axis=1, initial=0), 0)
     z[places < first[:, None]] = np.nan

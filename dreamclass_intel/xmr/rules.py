@@ -224,6 +224,7 @@ def judge(
         limits.n,
         lambda: _inside(rows, limits.base)[:, None],
         limits.status == "locked",
+        limits.adjustment.fitted if limits.adjustment else 1,
     )
     return Judgement(events.find(panel, rules), rules, rows, limits, segment)
 

@@ -110,7 +110,8 @@ def verdict(chart: Chart) -> str:
     signals = [signal for signal in chart.signals if signal.start >= segment.start]
     if not signals:
         return f"Routine variation: no action{caveat}"
-    now = [signal for signal in signals if signal.end == chart.newest]
+    # Anhoej's verdict is on the series as it stands, also where its newest point lies on the centre line.
+    now = [signal for signal in signals if signal.end == chart.newest or signal.rule == "anhoej"]
     if now:
         now.sort(key=lambda s: PRECEDENCE.index(s.rule))
         return f"Changed: {'; '.join(phrase(chart, signal) for signal in now)}{caveat}"
@@ -276,8 +277,10 @@ def reading_of(chart: Chart) -> tuple[list[str], list[str]]:
 
 
 def jumps(chart: Chart, segment: Segment) -> IntArray:
-    """The windows of a segment whose moving range is above its limit: a note, not a signal."""
-    if segment.limits is None:
+    """The windows of a segment whose moving range is above its limit: a note, not a signal. None on a g chart: its
+    limit follows from the mean, not from moving ranges, and of quiet ones 11 to 30 % lie above it.
+    """
+    if segment.limits is None or segment.limits.kind == "g":
         return np.zeros(0, dtype=np.int64)
     part = chart.moving_ranges[segment.start : segment.stop]
     return np.flatnonzero(above(part, segment.limits.url, segment.limits)) + segment.start

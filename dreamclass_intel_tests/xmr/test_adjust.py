@@ -248,3 +248,17 @@ def test_refused(values: list[float], kwargs: dict[str, Any], message: str) -> N
 def test_season_without_sense() -> None:
     with pytest.raises(ValueError, match="how must be subtract or divide"):
         Season(12, "log")  # type: ignore[arg-type]
+
+
+def test_a_season_waits_while_gaps_leave_its_factors_without_variation() -> None:
+    """Two spans of twelve, each with the half that the other lacks: every factor is one point, no range is left."""
+    values: list[float | None] = [float(i % 5) if i < 6 or i >= 18 else None for i in range(24)]
+    for season in (12, Season(12, unbiased=False)):
+        limits = analyse(values, season=season).limits
+        assert limits is not None
+        assert limits.adjustment is None
+        assert limits.mr_bar > 0
+    values[6:12] = [1.0, 3, 2, 4, 1, 2]
+    limits = analyse(values, season=12).limits
+    assert limits is not None
+    assert limits.adjustment is not None

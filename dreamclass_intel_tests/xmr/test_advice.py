@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dreamclass_intel.xmr import Advice, Season, advise, analyse
+from dreamclass_intel.xmr import Advice, Baseline, Season, advise, analyse
 from dreamclass_intel.xmr.diagnostics import by_group, lag_one, ranks, skewness
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -287,3 +287,30 @@ def test_groups_that_differ() -> None:
         group = np.tile(np.arange(groups), each)
         shares = np.mean([by_group(rng.normal(size=group.size), group) > 2.326 for _ in range(1500)])
         assert shares == pytest.approx(0.01, abs=0.008)
+
+
+@pytest.mark.parametrize("scale", [2.0**1000, 2.0**-1000])
+def test_advice_does_not_depend_on_the_unit(scale: float) -> None:
+    values = np.random.default_rng(11).standard_normal(40) + np.linspace(0, 4, 40)
+    with np.errstate(all="raise", under="ignore"):
+        told = [advice.topic for advice in advise(values * scale, period=4)]
+    assert told == [advice.topic for advice in advise(values, period=4)] != []
+
+
+def test_advice_on_what_a_season_cannot_divide() -> None:
+    """The baseline can be divided by its factors, all values together cannot: still there is advice to have."""
+    values = [10.0, 20, 30, 40] * 6 + [-200.0, 20, 30, 40] * 4
+    chart = analyse(values, season=Season(4, how="divide"), baseline=Baseline(count=24))
+    assert chart.limits is not None
+    assert isinstance(chart.advice(), tuple)
+
+
+def test_neighbours_of_a_few_steps_are_no_more_than_alike() -> None:
+    """The few steps without a gap can correlate by more than 1 on the scale of all points."""
+    values = np.full(38, np.nan)
+    values[[1, 3, 4, 6, 7, 8, 11, 13, 15, 17, 20, 24, 25, 27, 31, 34, 37]] = np.array(
+        [2.0, 1, 2, 1, 0, 0, 2, 2, 1, 1, 2, 2, 2, 1, 0, 0, 1]
+    )
+    for near in (np.zeros(3, bool), np.array([True, False, False])):
+        assert -1 <= lag_one(np.array([5.0, 5, -4, -6]), near) <= 1
+    assert isinstance(advise(values), tuple)

@@ -333,3 +333,32 @@ def test_signals_are_values() -> None:
     first = chart.signals[0]
     assert first == Signal("outside_limits", "above", 0, 0, 0, (0,), first.strength, GIVEN.limits_id)
     assert hash(first) == hash(analyse([13.0, 10], baseline=GIVEN).signals[0])
+
+
+@pytest.mark.parametrize("bounds", [(1, 0), (0, 0), (math.nan, 1), (None, math.nan)])
+def test_bounds_that_leave_no_room(bounds: tuple[float | None, float | None]) -> None:
+    with pytest.raises(ValueError, match="bounds need a lower one below the upper one"):
+        analyse([1.0, 2, 3], bounds=bounds)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"incomplete": [2.5]}, {"dividers": ["3"]}, {"season": 2.5}, {"screen": 1.5}], ids=str
+)
+def test_whole_numbers_are_not_cut_to_size(arguments: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        analyse([1.0, 2, 3, 2, 1, 2, 3], **arguments)  # type: ignore[arg-type]
+
+
+def test_a_baseline_counts_whole_windows() -> None:
+    with pytest.raises(ValueError, match="count is a whole number"):
+        Baseline(count=8.5)  # type: ignore[arg-type]
+
+
+def test_a_prefix_takes_the_baselines_of_the_whole() -> None:
+    baselines = [Baseline(count=8), None, Baseline(count=10)]
+    values = [float(i % 3) for i in range(40)]
+    for n in (9, 20, 40):
+        chart = analyse(values[:n], dividers=[12, 24], baseline=baselines)
+        assert chart.segments[0].limits == analyse(values, dividers=[12, 24], baseline=baselines).segments[0].limits
+    with pytest.raises(ValueError, match="3 baselines for 2 segments"):
+        analyse(values, dividers=[12], baseline=baselines)

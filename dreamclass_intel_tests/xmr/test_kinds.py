@@ -294,3 +294,22 @@ def test_bad_values() -> None:
         analyse([0.2], denominators=[10], chart="p", baseline=[Limits.given(lnpl=0, unpl=1)])
     with pytest.raises(ValueError, match="of chart 't' need their centre and mR-bar"):
         Limits.given(lnpl=0, unpl=1, kind="t")
+
+
+def test_g_charts_know_runs_of_the_whole_series() -> None:
+    """Anhoej's rules look at nothing but the side of the centre, which is the median."""
+    assert not analyse(BETWEEN, chart="g", preset="anhoej").signals
+    moved = [30.0] * 14 + [5.0, 3, 2, 4, 5, 3, 2, 1, 2, 3, 1, 2]
+    assert [s.rule for s in analyse(moved, chart="g", preset="anhoej").signals] == ["anhoej"]
+
+
+def test_waiting_times_too_large_to_compute_with() -> None:
+    with pytest.raises(ValueError, match="too large to compute with"):
+        analyse([1e300, 3e307, 2e300, 1e307, 5e300, 9e306], chart="t")
+
+
+def test_g_charts_have_no_notes_on_moving_ranges() -> None:
+    """Their upper limit is theory of the counts; what a moving range on that scale is measured by means nothing."""
+    quiet = np.random.default_rng(2).geometric(0.1, 60) - 1.0
+    assert not any("moving range" in note for note in analyse(quiet, chart="g").notes)
+    assert any("moving range" in note for note in analyse([*TIMES, 9000.0], chart="t").notes)

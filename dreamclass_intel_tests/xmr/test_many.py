@@ -1,5 +1,6 @@
 """Many series at once: the same answer as `analyse` for each, and the same answer window by window."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -260,3 +261,41 @@ def test_a_locked_series_is_not_judged_anew(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(panel_of, spy)
     append(many, np.full(5, 100.0))
     assert seen == [15 * 5]
+
+
+def test_limits_of_another_kind_are_refused() -> None:
+    limits = analyse([3.0, 1, 4, 1, 5, 9, 2], chart="g").limits
+    with pytest.raises(ValueError, match="of chart 'g'"):
+        chart_many(np.ones((2, 8)), baseline=limits)
+    limits = analyse([3.0, 1, 4, 1, 5, 9, 2], trend=True).limits
+    assert limits is not None
+    with pytest.raises(ValueError, match="for one series only"):
+        chart_many(np.ones((2, 8)), baseline=replace(limits, lines=None))
+
+
+@pytest.mark.parametrize("preset", ["wheeler", "quiet"])
+def test_limits_with_a_base_judge_many_as_they_judge_one(preset: str) -> None:
+    """The quiet presets look at the windows the limits were made of."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((3, 40)) + np.linspace(0, 1.5, 40)
+    limits = analyse(x[0], baseline=Baseline(count=20)).limits
+    many = chart_many(x, preset=preset, baseline=limits)
+    for series in range(3):
+        one = analyse(x[series], preset=preset, baseline=limits).signals
+        mine = many.events[many.events["series"] == series]
+        assert sorted(mine["known_at"].tolist()) == sorted(s.known_at for s in one)
+        assert [s.members for s in many.chart(series).signals] == [s.members for s in one]
+
+
+def test_limits_do_not_depend_on_the_company_a_series_keeps() -> None:
+    """To the last digit: alone, among others, at once or window by window."""
+    x = np.random.default_rng(3).standard_normal((50, 90)) * 10.0 ** np.arange(-25, 25)[:, None]
+    x[::3, ::7] = np.nan
+    whole = chart_many(x)
+    grown = chart_many(x[:, :5])
+    for column in x[:, 5:].T:
+        append(grown, column)
+    for i in range(50):
+        alone = chart_many(x[i : i + 1]).limits
+        for name in ("center", "mr_bar", "unpl", "lnpl", "url"):
+            assert getattr(alone, name)[0] == getattr(whole.limits, name)[i] == getattr(grown.limits, name)[i]

@@ -429,3 +429,7 @@ def test_strength_under_moving_lines_is_in_thirds_of_the_width() -> None:
     lines = Lines(np.array([0.0, 10.0]), np.array([3.0, 16.0]), np.array([-3.0, 4.0]))
     one, two = analyse([4.0, 18.0], baseline=replace(GIVEN, lines=lines)).signals
     assert (one.strength, two.strength) == (4.0, 4.0)
+
+
+def test_anhoej_is_not_over_where_the_newest_point_lies_on_the_centre() -> None:
+    assert analyse([1.0] * 12 + [0.0], preset="anhoej", baseline=GIVEN).verdict.startswith("Changed: 12 in a row")

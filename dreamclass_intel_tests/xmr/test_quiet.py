@@ -329,3 +329,24 @@ def test_tables_fall_or_rise_without_a_kink() -> None:
         assert np.all(np.diff(list(table.values())) < 0)
     assert np.all(np.diff(list(OWN.values())) > 0)
     assert pytest.approx(0.6) == REFERENCE
+
+
+@pytest.mark.parametrize(("length", "count"), [(12, 24), (4, 24), (7, 28)])
+def test_a_season_leaves_the_preset_as_quiet_as_it_is(length: int, count: int) -> None:
+    """The factors take up variation of the baseline, and a later window misses them by more than its windows do.
+    Without allowing for it, half of the series alarm with two seasons of twelve.
+    """
+    rng = np.random.default_rng(20261123)
+    alarms = 0
+    for _ in range(300):
+        chart = analyse(rng.standard_normal(count + 26), preset="quiet", season=length, baseline=Baseline(count=count))
+        alarms += any(signal.known_at >= count for signal in chart.signals)
+    assert alarms / 300 < DESIGNS["quiet"].share + 0.05
+
+
+def test_values_beyond_all_measure_of_stated_limits() -> None:
+    """Their squares overflow: that is no reason for a warning, nor for no signal."""
+    limits = Limits.given(lnpl=-3, unpl=3, n=8, base=(0, 8))
+    with np.errstate(all="raise"):
+        chart = analyse([1e300] * 8 + [1e300] * 4, preset="quiet", baseline=limits)
+    assert "cusum" in {signal.rule for signal in chart.signals}
