@@ -20,6 +20,8 @@ from dreamclass_intel.xmr.quiet import DESIGNS, widening
 STATUSES = ("none", "trial", "computed", "locked")
 NONE, TRIAL, COMPUTED, LOCKED = range(4)
 _CHUNK = 1 << 16  # values averaged at a time
+_LANES = 64
+_ROWS = _LANES * 1024  # rows summed at a time
 
 
 class ManyLimits(NamedTuple):
@@ -149,7 +151,7 @@ def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool, preset
     else:
         first = int(basis.start or 0)
         last = basis.stop if basis.stop is not None else rows if basis.count is None else basis.count
-        points = _Points(x[min(first, rows) : int(last)], None)
+        points = _Points(x[min(first, rows) : int(last)], None, offset=min(first, rows))
     steps = points.steps()
     center, n = points.average(method.center), points.count
     mr_bar, ranges = steps.average(method.spread), steps.count
@@ -178,17 +180,18 @@ def limits_of(x: FloatArray, basis: Basis, method: Method, *, gaps: bool, preset
 @dataclass(frozen=True)
 class _Points:
     """The points `x` of shape [T, N] that are `inside` (None: all), or, with `stepped`, the moving ranges into the
-    second to last of them.
+    second to last of them. `offset` is the window of the first row.
     """
 
     x: FloatArray
     inside: BoolArray | None
     stepped: bool = False
+    offset: int = 0
 
     def steps(self) -> _Points:
         """The moving ranges between neighbours that are both inside."""
         both = None if self.inside is None else self.inside[1:] & self.inside[:-1]
-        return _Points(self.x, both, stepped=True)
+        return _Points(self.x, both, stepped=True, offset=self.offset)
 
     @property
     def rows(self) -> int:
@@ -217,20 +220,35 @@ class _Points:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if kind == "median":
                 return self._median()
-            # A few rows at a time, which stay in the cache; no second array of the size of the first is made.
-            step = max(1, _CHUNK // max(1, self.x.shape[1]))
-            chunks = [slice(k, min(k + step, self.rows)) for k in range(0, self.rows, step)]
-            mean = self._sum(chunks) / self.count
+            mean = self._sum() / self.count
             # A second pass takes back the first one's round-off: a value on the centre line must be found there.
-            return mean + self._sum(chunks, mean) / self.count
+            return mean + self._sum(mean) / self.count
 
-    def _sum(self, chunks: list[slice], away_from: FloatArray | float = 0.0) -> FloatArray:
-        """The sums down the rows, shape [N], one row after the other: the limits of a series must not depend, by a
-        last digit, on how many others there are, nor on whether its windows came at once or one by one.
+    def _sum(self, away_from: FloatArray | float = 0.0) -> FloatArray:
+        """The sums down the rows, shape [N], in an order that depends on the windows alone: the limits of a series
+        must not differ, by a last digit, with how many others there are, nor with whether its windows came at once or
+        one by one. Window k goes to lane k modulo `_LANES`, a block of lanes after the other, then lane to lane.
         """
+        first = self.offset % _LANES
+        if first + self.rows <= _LANES:  # a window a lane
+            return self._in_order(away_from)
+        series = self.x.shape[1]
+        total = np.zeros(_LANES * series)
+        for start in range(self.offset - self.offset % _ROWS, self.offset + self.rows, _ROWS):
+            here = slice(max(start - self.offset, 0), min(start + _ROWS - self.offset, self.rows))
+            part = self.part(here, away_from)
+            before = (self.offset + here.start) % _LANES
+            if before or len(part) % _LANES:  # what is missing of a block counts as 0
+                part = np.pad(part, ((before, -(before + len(part)) % _LANES), (0, 0)))
+            total += np.add.reduce(part.reshape(len(part) // _LANES, total.size), axis=0)
+        return np.add.accumulate(total.reshape(_LANES, series), axis=0)[-1]
+
+    def _in_order(self, away_from: FloatArray | float) -> FloatArray:
+        """The sum of few rows, one after the other, some at a time: these stay in the processor's cache."""
         total = np.zeros(self.x.shape[1])
-        for chunk in chunks:
-            part = self.part(chunk, away_from)
+        step = max(1, _CHUNK // max(1, total.size))
+        for k in range(0, self.rows, step):
+            part = self.part(slice(k, min(k + step, self.rows)), away_from)
             if len(part) > total.size:
                 total = np.add.accumulate(np.concatenate([total[None], part]), axis=0)[-1]
             else:

@@ -287,15 +287,23 @@ def test_limits_with_a_base_judge_many_as_they_judge_one(preset: str) -> None:
         assert [s.members for s in many.chart(series).signals] == [s.members for s in one]
 
 
-def test_limits_do_not_depend_on_the_company_a_series_keeps() -> None:
+@pytest.mark.parametrize("windows", [60, 200])
+@pytest.mark.parametrize("baseline", [None, 90, (7, 190), (70, 131)], ids=str)
+@pytest.mark.parametrize("gaps", [False, True])
+def test_limits_do_not_depend_on_the_company_a_series_keeps(
+    windows: int, baseline: int | tuple[int, int] | None, gaps: bool
+) -> None:
     """To the last digit: alone, among others, at once or window by window."""
-    x = np.random.default_rng(3).standard_normal((50, 90)) * 10.0 ** np.arange(-25, 25)[:, None]
-    x[::3, ::7] = np.nan
-    whole = chart_many(x)
-    grown = chart_many(x[:, :5])
+    x = np.random.default_rng(3).standard_normal((50, windows)) * 10.0 ** np.arange(-25, 25)[:, None]
+    if gaps:
+        x[::3, ::7] = np.nan
+    basis = Baseline(start=baseline[0], stop=baseline[1]) if isinstance(baseline, tuple) else baseline
+    whole = chart_many(x, baseline=basis)
+    grown = chart_many(x[:, :5], baseline=basis)
     for column in x[:, 5:].T:
         append(grown, column)
     for i in range(50):
-        alone = chart_many(x[i : i + 1]).limits
+        alone = chart_many(x[i : i + 1], baseline=basis).limits
         for name in ("center", "mr_bar", "unpl", "lnpl", "url"):
-            assert getattr(alone, name)[0] == getattr(whole.limits, name)[i] == getattr(grown.limits, name)[i]
+            one, among, by_one = (getattr(limits, name) for limits in (alone, whole.limits, grown.limits))
+            assert one[:1].tobytes() == among[i : i + 1].tobytes() == by_one[i : i + 1].tobytes()
