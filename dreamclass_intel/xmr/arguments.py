@@ -33,9 +33,7 @@ def numbers(values: Sequence[float | None] | FloatArray, name: str = "values") -
             x = np.array([_number(i, v, name) for i, v in enumerate(items)], dtype=np.float64)
     if x.ndim != 1:
         raise ValueError(f"{name} must be one series, not an array of shape {x.shape}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = np.add.reduce(x)
-    if not math.isfinite(total) and (infinite := np.flatnonzero(np.isinf(x))).size:
+    if not math.isfinite(np.add.reduce(x)) and (infinite := np.flatnonzero(np.isinf(x))).size:
         raise ValueError(f"{name}[{infinite[0]}] is infinite")
     return x
 
@@ -78,13 +76,15 @@ def check_bounds(bounds: tuple[float | None, float | None]) -> None:
 def policies_for(baseline: Policy | Sequence[Policy], edges: tuple[int, ...], dividers: int) -> list[Baseline | None]:
     """One policy for each segment. Of `dividers` some may lie beyond the end of the series: their policies wait."""
     count = len(edges) - 1
+    if baseline is None:
+        return [None] * count
     if isinstance(baseline, Sequence):
         if len(baseline) not in (count, dividers + 1):
             raise ValueError(f"{len(baseline)} baselines for {count} segments")
         return [Baseline(limits=b) if isinstance(b, Limits) else b for b in baseline[:count]]
     if isinstance(baseline, Limits):
         return [Baseline(limits=baseline)] * count
-    if baseline is None or baseline.start is None or baseline.stop is None:
+    if baseline.start is None or baseline.stop is None:
         return [baseline] * count
     for divider in edges[1:-1]:
         if baseline.start < divider < baseline.stop:

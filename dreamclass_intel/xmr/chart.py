@@ -141,6 +141,7 @@ class Chart:
         return words.verdict(self)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused with words
 def analyse(
     values: Sequence[float | None] | FloatArray,
     *,
@@ -194,9 +195,9 @@ def analyse(
         raise ValueError(f"{len(names)} labels for {n} values")
     open_windows = indices("incomplete", incomplete, n)
     judged = x == x  # NaN is not itself
-    every = indices("dividers", dividers, sys.maxsize)
-    edges = (0, *(d for d in every if 0 < d < n), n)
-    policies = policies_for(baseline, edges, sum(d > 0 for d in every))
+    later = [d for d in indices("dividers", dividers, sys.maxsize) if d > 0]
+    edges = (0, *[d for d in later if d < n], n)
+    policies = policies_for(baseline, edges, len(later))
     for number, policy in enumerate(policies):
         check_season(policy, whole_season, number)
 
@@ -212,7 +213,7 @@ def analyse(
         view = points = seen[start:stop]
         ranges = moving_ranges(view, moving[start:stop])
         rows: IntArray | range = range(start, stop)
-        positions, gaps = rows, not judged[start:stop].all()
+        positions, gaps = rows, not np.logical_and.reduce(judged[start:stop])
         if gaps:
             positions = np.flatnonzero(judged[start:stop]) + start
             points = seen[positions]

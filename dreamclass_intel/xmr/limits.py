@@ -149,7 +149,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         figures = (self.center, self.mr_bar, self.unpl, self.lnpl, self.url)
-        if not all(math.isfinite(figure) for figure in figures):
+        if not all(map(math.isfinite, figures)):
             raise ValueError("the limits are not finite: the values are too large to compute with")
         if not self.lnpl <= self.center <= self.unpl or self.mr_bar < 0:
             raise ValueError(
@@ -352,5 +352,5 @@ def screened(ranges: FloatArray, method: Method) -> tuple[FloatArray, float]:
 
 def hash_of(*parts: object) -> str:
     """Twelve hex digits of the figures (as their shortest exact decimal) and the basis."""
-    text = "|".join(repr(float(p)) if isinstance(p, float) else str(p) for p in parts)
+    text = "|".join(map(str, parts))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -125,6 +125,7 @@ class ManyCharts:
         )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused with words
 def chart_many(
     x: FloatArray,
     *,
@@ -200,9 +201,8 @@ def panel_of(seen: FloatArray, limits: ManyLimits, method: Method, basis: Basis,
 
 def _holes(part: FloatArray, first: int) -> bool:
     """Whether a block of series (shape [T, n], the series from `first` on) has missing windows; ValueError for inf."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.add.reduce(part, axis=None)):
-            return False
+    if np.isfinite(np.add.reduce(part, axis=None)):
+        return False
     if (infinite := np.isinf(part)).any():
         series, window = np.argwhere(infinite.T)[0].tolist()
         raise ValueError(f"x[{first + series}, {window}] is infinite")

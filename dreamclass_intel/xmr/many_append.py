@@ -20,6 +20,7 @@ from dreamclass_intel.xmr.patterns import BOTH
 from dreamclass_intel.xmr.rules import rules_of
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def append(many: ManyCharts, column: FloatArray) -> Events:
     """Take in the newest window of every series: `column`, shape [N], NaN where it is missing. Changes `many` in
     place to what `chart_many` would give for the longer series, and returns the events that became known by it.

@@ -43,16 +43,16 @@ class Panel:
     base: Callable[[], BoolArray] | None = None
     locked: BoolArray | bool = False
     fitted: int = 1
+    slack: Line = field(init=False)
     _beyond: dict[float, BoolArray] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
-    def slack(self) -> Line:
-        """What two equal figures may differ by. Taken from the limits and not from the series, so that a later
-        value cannot change an earlier answer.
-        """
+    def __post_init__(self) -> None:
+        # What two equal figures may differ by. Taken from the limits and not from the series, so that a later value
+        # cannot change an earlier answer.
         if isinstance(self.upper, float) and isinstance(self.lower, float):
-            return ROUND_OFF * max(abs(self.upper), abs(self.lower))
-        return ROUND_OFF * np.maximum(np.abs(self.upper), np.abs(self.lower))
+            self.slack = ROUND_OFF * max(abs(self.upper), abs(self.lower))
+        else:
+            self.slack = ROUND_OFF * np.maximum(np.abs(self.upper), np.abs(self.lower))
 
     def _line(self, limit: Line, part: float) -> Line:
         if part in (0, 1):  # the lines themselves, without the round-off of a sum
@@ -118,9 +118,8 @@ class Panel:
 def in_sigma(away: FloatArray, sigma: Line) -> FloatArray:
     """Distances in sigma; inf where sigma is 0."""
     if isinstance(sigma, float):
-        sigma = np.array(sigma)
-    with np.errstate(over="ignore"):
-        return np.divide(away, sigma, out=np.full_like(away, np.inf), where=sigma > 0)
+        return away / sigma if sigma > 0 else np.full_like(away, np.inf)
+    return np.divide(away, sigma, out=np.full_like(away, np.inf), where=sigma > 0)
 
 
 def in_a_row(marks: BoolArray, length: int) -> BoolArray:

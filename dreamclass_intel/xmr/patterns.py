@@ -151,6 +151,9 @@ def _stretches(windows: BoolArray, of: int) -> tuple[IntArray, IntArray, IntArra
     places = windows.reshape(-1).nonzero()[0]
     if not places.size:
         return None
+    if of == count == 1:  # points of one series: nothing to join or to order
+        line, row = _split(places, rows)
+        return line if planes == 2 else np.full(line.size, BOTH), np.zeros(line.size, np.int64), row, row
     pitch = rows + of  # a line is a side of a series; from one line to the next no window adjoins
     if count == 1:
         key = places + places // rows * of

@@ -55,7 +55,7 @@ are both members and completed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,13 +182,18 @@ class Judgement:
         _, rule, side, start, end, known_at, _, strength = event
         hits = self.found.hits[rule]
         assert hits is not None
-        if hits.marks is None:
-            where = list(range(start, end + 1))
-        else:
+        where: Sequence[int] = range(start, end + 1)
+        if hits.marks is not None:
             marked = hits.marks[side if len(hits.marks) == 2 else 0, start : end + 1, 0]
-            where = (np.flatnonzero(marked) + start).tolist()
-        start, end, known_at = (int(self.rows[row]) for row in (start, end, known_at))
-        members = tuple(int(self.rows[row]) for row in where)
+            where = (marked.nonzero()[0] + start).tolist()
+        rows = self.rows
+        if isinstance(rows, range):
+            first = rows.start
+            start, end, known_at = start + first, end + first, known_at + first
+            members = tuple([row + first for row in where])
+        else:
+            start, end, known_at = rows[[start, end, known_at]].tolist()
+            members = tuple(rows[where].tolist())
         name = self.rules[rule].name
         return Signal(name, SIDES[side], start, end, known_at, members, strength, self.limits.limits_id, self.segment)
 

@@ -32,6 +32,5 @@ class Stretch:
 def moving_ranges(x: FloatArray, out: FloatArray) -> FloatArray:
     """|x - previous x| into `out` (shape [m]), NaN at the first point and wherever one of the two is missing."""
     out[:1] = np.nan
-    with np.errstate(over="ignore"):  # Limits refuses what overflows, with words
-        np.subtract(x[1:], x[:-1], out=out[1:])
+    np.subtract(x[1:], x[:-1], out=out[1:])
     return np.abs(out, out=out)
