@@ -187,7 +187,8 @@ class Limits:
         """Locked limits from figures somebody states. What is left out follows from the distance of the
         limits by Wheeler's constants: centre half-way, mR-bar = half the distance / 2.660, URL = 3.268
         mR-bar. Limits of a rate need the `denominator` of the window they were stated for, those of g and t charts
-        their centre and mR-bar: these do not follow from the distance of the limits.
+        their centre and mR-bar: these do not follow from the distance of the limits. `base` names windows of the series
+        they will judge; leave it out for limits from elsewhere.
         """
         if kind in ("g", "t") and (center is None or mr_bar is None):
             raise ValueError(f"limits of chart {kind!r} need their centre and mR-bar")

@@ -165,8 +165,9 @@ class _Drawing(Layout):
                 ),
             ):
                 to.append(self.track(segment, self.y(self.clip(line)), moves))
-            solid.append(self.track(segment, self.y_mr(np.array([f.mr_bar])), False))
-            dashed[css].append(self.track(segment, self.y_mr(np.array([f.url])), False))
+            if self.ranges_have_limits:
+                solid.append(self.track(segment, self.y_mr(np.array([f.mr_bar])), False))
+                dashed[css].append(self.track(segment, self.y_mr(np.array([f.url])), False))
         yield path("centre", solid)
         for css, parts in dashed.items():
             yield path(css, parts)
@@ -183,7 +184,8 @@ class _Drawing(Layout):
                 for value, off in zip(ends, (-4, -4, 11), strict=True):
                     if np.isfinite(value):
                         over.append(text("e", x, self.y(self.clipped(value)) + off, words.figure(value, words.unit(f))))
-                over.append(text("e", x, self.y_mr(f.url) - 4, words.figure(f.url, f.mr_bar)))
+                if self.ranges_have_limits:
+                    over.append(text("e", x, self.y_mr(f.url) - 4, words.figure(f.url, f.mr_bar)))
         letters: dict[int, list[Signal]] = {}
         for signal in self.chart.signals:  # where it became known, on the side it points to
             at = max((m for m in signal.members if m <= signal.known_at), default=signal.members[0])

@@ -11,6 +11,7 @@ import numpy as np
 
 from dreamclass_intel.xmr import words
 from dreamclass_intel.xmr.chart import Chart, Segment
+from dreamclass_intel.xmr.kinds import KINDS
 from dreamclass_intel.xmr.limits import FloatArray, Limits
 from dreamclass_intel.xmr.svg_parts import Scale, coordinate, places
 
@@ -100,13 +101,18 @@ class Layout:
             pen = here
         return "".join(parts)
 
+    @property
+    def ranges_have_limits(self) -> bool:
+        """Whether the chart's moving ranges say anything: those of a g chart do not."""
+        return not KINDS[self.chart.kind].between
+
     def limit_labels(self) -> list[tuple[float, str]]:
         """(y, label) of the newest limits, in both charts, pushed apart where they would overlap."""
         f = self.limits
         if f is None:
             return []
         labels: list[tuple[float, str]] = []
-        middle = "X̄" if f.spread == "mean" else "centre"
+        middle = "X̄" if f.spread == "mean" and self.ranges_have_limits else "centre"
         step = words.unit(f)
         centre, upper, lower = words.latest_limits(self.chart, f)
         for value, name in ((upper, "UNPL"), (centre, middle), (lower, "LNPL")):
@@ -114,6 +120,8 @@ class Layout:
             y = self.y(drawn) + 4
             label = f"{name} {words.figure(value, step)}{'' if drawn == value else ' (clipped)'}"
             labels.append((max(y, labels[-1][0] + 12) if labels else y, label))
+        if not self.ranges_have_limits:
+            return labels
         bar = min(self.y_mr(f.mr_bar), self.mr_bottom - 4) + 4
         labels.append((min(self.y_mr(f.url) + 4, bar - 12), f"URL {words.figure(f.url, f.mr_bar)}"))
         labels.append((bar, f"mR {words.figure(f.mr_bar, f.mr_bar)}"))

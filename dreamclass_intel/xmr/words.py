@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dreamclass_intel.xmr.kinds import KINDS
-from dreamclass_intel.xmr.limits import IntArray, Limits
+from dreamclass_intel.xmr.limits import DEFAULT, IntArray, Limits
 from dreamclass_intel.xmr.rules import PRECEDENCE, Signal, above
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def verdict(chart: Chart) -> str:
     if chart.newest is None or chart.newest < segment.start:
         return "Nothing to judge: no complete window yet"
     caveat = f" (trial limits: {limits.n} points)" if limits.status == "trial" else ""
+    if limits.status == "locked" and 0 < limits.n < DEFAULT.trial_below:
+        caveat = f" (locked on {limits.n} points only)"
     signals = [signal for signal in chart.signals if signal.start >= segment.start]
     if not signals:
         return f"Routine variation: no action{caveat}"
@@ -131,6 +133,8 @@ def adjustment(chart: Chart, segment: Segment) -> tuple[str, ...]:
         return ()
     made = segment.limits.adjustment
     found = made.words if made is not None else ()
+    if chart.trend and (made is None or not made.trended):
+        found += ("the limits given follow no trend: they are flat",)
     if chart.season is not None and (made is None or not made.factors):
         length = chart.season.length
         yet = "" if segment.limits.status == "locked" else " yet"
@@ -288,6 +292,8 @@ def jumps(chart: Chart, segment: Segment) -> IntArray:
 
 def _segment_notes(chart: Chart, segment: Segment, limits: Limits) -> list[str]:
     found = list(adjustment(chart, segment))
+    if limits.adjustment and limits.adjustment.trended and limits.status == "locked" and segment.stop > limits.base[1]:
+        found.append("the trend goes on beyond its baseline as if its slope were known: expect false signals")
     if limits.mr_bar == 0:
         found.append("constant series: the limits lie on the centre line, any other value is outside")
     if (jumped := jumps(chart, segment)).size:

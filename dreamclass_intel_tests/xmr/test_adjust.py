@@ -262,3 +262,24 @@ def test_a_season_waits_while_gaps_leave_its_factors_without_variation() -> None
     limits = analyse(values, season=12).limits
     assert limits is not None
     assert limits.adjustment is not None
+
+
+def test_a_trend_that_goes_on_beyond_its_baseline_is_warned_of() -> None:
+    """Its slope is an estimate: .64 of series without any change signal within 26 windows (docs/xmr.md)."""
+    x = np.arange(40) + np.tile([0.0, 2.0, -1.0], 14)[:40]
+    warning = "the trend goes on beyond its baseline as if its slope were known: expect false signals"
+    assert warning in analyse(x, trend=True, baseline=Baseline(count=26)).notes
+    assert warning not in analyse(x, trend=True).notes
+
+
+def test_limits_that_are_stated_follow_no_trend_and_say_so() -> None:
+    chart = analyse(np.arange(30.0), trend=True, baseline=Limits.given(lnpl=0, unpl=10))
+    assert chart.adjustment == ("the limits given follow no trend: they are flat",)
+
+
+def test_limits_locked_on_few_points_are_said_to_be_so() -> None:
+    few = analyse([1.0, 2, 3, 2, 1, 2, 3, 2, 1, 3, 2], baseline=Baseline(count=8))
+    assert few.limits.status == "locked"
+    assert few.verdict == "Routine variation: no action (locked on 8 points only)"
+    stated = analyse([1.0, 2, 3], baseline=Limits.given(lnpl=0, unpl=10))
+    assert "only" not in stated.verdict

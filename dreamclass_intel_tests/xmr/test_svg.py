@@ -369,3 +369,12 @@ def test_figures_keep_their_digits_without_limits() -> None:
     assert [row[1] for row in few] == ["1,000.01", "1,000.02", "1,000.04"]
     cut = cells(render_table(analyse([1000.01, 1000.02] * 5, dividers=[8])))[1:]
     assert [row[1] for row in cut] == ["1,000.01", "1,000.02"] * 5
+
+
+def test_the_moving_ranges_of_a_g_chart_have_no_limit() -> None:
+    """Its width comes from theory; an average of its ranges says nothing."""
+    x = [3.0, 9, 1, 4, 12, 2, 6, 1, 8, 5, 2, 7, 3, 11]
+    told = {kind: " ".join(texts(parse(render_svg(analyse(x, chart=kind))), "text")) for kind in ("g", "t")}
+    assert "URL" in told["t"]
+    assert "URL" not in told["g"]
+    assert "X̄" not in told["g"]
