@@ -112,14 +112,17 @@ class Chart:
         """What the newest segment's limits follow beside the values (trend, season), in words; () for nothing."""
         return words.adjustment(self, self.segments[-1])
 
-    def advice(self, period: int | None = None) -> tuple[Advice, ...]:
+    def advice(self, period: int | None = None, *, baseline: bool = False) -> tuple[Advice, ...]:
         """Which other chart the newest segment's judged values ask for, and why; `period` is a season to test
-        for that the chart does not allow for already.
+        for that the chart does not allow for already. `baseline`: only the values that its limits rest on, so that
+        later signals are no reason for another chart.
         """
-        start = self.segments[-1].start
+        start, stop = self.segments[-1].start, self.values.size
+        if baseline and self.limits is not None and self.limits.base[0] < self.limits.base[1]:
+            start, stop = self.limits.base
         return advise(
-            np.where(self.judged, self.values, np.nan)[start:],
-            None if self.denominators is None else self.denominators[start:],
+            np.where(self.judged, self.values, np.nan)[start:stop],
+            None if self.denominators is None else self.denominators[start:stop],
             chart=self.kind,
             trend=self.trend,
             season=self.season,

@@ -314,3 +314,12 @@ def test_neighbours_of_a_few_steps_are_no_more_than_alike() -> None:
     for near in (np.zeros(3, bool), np.array([True, False, False])):
         assert -1 <= lag_one(np.array([5.0, 5, -4, -6]), near) <= 1
     assert isinstance(advise(values), tuple)
+
+
+def test_later_signals_are_no_reason_for_another_chart() -> None:
+    """A step after the baseline looks like autocorrelation over the whole, not in what the limits rest on."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.standard_normal(30), 6 + rng.standard_normal(10), rng.standard_normal(10)])
+    chart = analyse(x, baseline=Baseline(count=30))
+    assert "autocorrelation" in {advice.topic for advice in chart.advice()}
+    assert chart.advice(baseline=True) == ()

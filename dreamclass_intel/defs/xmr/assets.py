@@ -61,9 +61,9 @@ def _spec(metric: Metric) -> dg.AssetSpec:
     return dg.AssetSpec(
         asset_key(metric),
         deps=list(_deps(metric)),
-        description=f"**{metric.question}**\n\nXmR chart of {metric.title} ({metric.unit}), a point a "
-        f"{metric.grain.replace('_', ' ')}. Good is {metric.direction}. {KINDS[metric.chart].title}; limits lock "
-        f"after {metric.baseline.count} periods; rules: {metric.preset}. The chart of a partition knows what was known "
+        description=f"**{metric.question}**\n\n{KINDS[metric.chart].title} of {metric.title} ({metric.unit}), a point "
+        f"a {metric.grain.replace('_', ' ')}. Good is {metric.direction}. Limits lock after "
+        f"{metric.baseline.count} periods; rules: {metric.preset}. The chart of a partition knows what was known "
         "at its close; `xmr/current` is the chart of now.",
         group_name="xmr",
         owners=[metric.owner],
