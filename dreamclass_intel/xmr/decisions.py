@@ -8,7 +8,7 @@ Not here: the file they are kept in (defs/xmr/decisions.py), the making of propo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
@@ -23,7 +23,8 @@ NEAR = 3  # a decision within this many windows of a proposal speaks of it
 
 @dataclass(frozen=True, order=True)
 class Decision:
-    """The latest state of one proposal; what it was before is in the version control of its file.
+    """The state of one proposal from a day on: proposed, then perhaps accepted, then perhaps taken back. Earlier states
+    stay, so that a chart of an old day knows what held then.
 
     `at` is the label of the first window of the new level, `when` an ISO date. `evidence` is the proposal in words
     (empty where a person put the divider without one). Raises ValueError naming the field.
@@ -59,22 +60,36 @@ class Decision:
 Decisions = tuple[Decision, ...]
 
 
+def _identity(decision: Decision) -> tuple[str, str, str]:
+    return decision.metric, decision.at, decision.kind
+
+
 def ordered(decisions: Iterable[Decision]) -> Decisions:
-    """Decisions by metric, then window; ValueError where two speak of the same window of a metric."""
-    found = tuple(sorted(decisions))
+    """Decisions by metric, window, kind and day; ValueError where two speak of the same on one day."""
+    found = tuple(sorted(decisions, key=lambda d: (*_identity(d), d.when)))
     for one, other in pairwise(found):
-        if (one.metric, one.at) == (other.metric, other.at):
-            raise ValueError(f"two decisions on {one.metric} at {one.at}")
+        if (_identity(one), one.when) == (_identity(other), other.when):
+            raise ValueError(f"two decisions on the {one.kind} of {one.metric} at {one.at} on {one.when}")
     return found
 
 
+def latest(decisions: Iterable[Decision], as_of: str | None = None) -> Decisions:
+    """The newest state of each proposal, of those of `as_of` (ISO date) or before."""
+    found: dict[tuple[str, str, str], Decision] = {}
+    for d in decisions:
+        if as_of is None or d.when <= as_of:
+            known = found.get(_identity(d))
+            found[_identity(d)] = d if known is None or d.when >= known.when else known
+    return tuple(found.values())
+
+
 def spoken_of(proposal: Proposal, chart: Chart, metric: str, decisions: Decisions) -> Decision | None:
-    """The decision that speaks of a proposal: one of the same kind at its window, within 3 windows of it, or where the
-    new level may have begun (`earliest` to `latest`).
+    """The newest decision that speaks of a proposal: one of the same kind at its window, within 3 windows of it, or
+    where the new level may have begun (`earliest` to `latest`).
     """
     index = {chart.label(i): i for i in range(chart.values.size)}
     first, last = min(proposal.earliest, proposal.index - NEAR), max(proposal.latest, proposal.index + NEAR)
-    for d in decisions:
+    for d in latest(decisions):
         if (d.metric, d.kind) == (metric, proposal.kind) and d.at in index and first <= index[d.at] <= last:
             return d
     return None
@@ -99,31 +114,36 @@ def record(
     return ordered((*decisions, *news))
 
 
-def decide(decisions: Decisions, metric: str, at: str, state: State, *, who: str, when: str, why: str) -> Decisions:
-    """The decisions with one of them accepted or rejected. A decision may be taken back by the opposite one; ValueError
-    where there is none to decide, where it is in that state already, or for the state "proposed".
+def decide(
+    decisions: Decisions,
+    metric: str,
+    at: str,
+    state: State,
+    *,
+    who: str,
+    when: str,
+    why: str,
+    kind: Kind | None = None,
+) -> Decisions:
+    """The decisions with a proposal accepted or rejected from `when` on; of one day the last word counts. A decision
+    may be taken back by the opposite one. ValueError where there is none to decide, where it is in that state
+    already or was decided on a later day, where `kind` is left out and both are proposed, or for the state
+    "proposed".
     """
     if state == "proposed":
         raise ValueError("a proposal is accepted or rejected, not proposed, by a decision")
-    for k, found in enumerate(decisions):
-        if (found.metric, found.at) == (metric, at):
-            if found.state == state:
-                raise ValueError(f"{metric} at {at} is {state} already, by {found.who} on {found.when}")
-            changed = replace(found, state=state, who=who, when=when, why=why)
-            return ordered((*decisions[:k], changed, *decisions[k + 1 :]))
-    raise ValueError(f"no proposal on {metric} at {at}")
-
-
-def accept_automatically(decisions: Decisions, metrics: Collection[str], *, when: str) -> Decisions:
-    """The decisions with every proposed split of `metrics`, those whose config says auto, accepted by "auto". A trend
-    is left to people: it asks for other limits, not for a divider.
-    """
-    return ordered(
-        replace(d, state="accepted", who="auto", when=when, why="accepted by the metric's config (rebaseline: auto)")
-        if d.state == "proposed" and d.kind == "shift" and d.metric in metrics
-        else d
-        for d in decisions
-    )
+    found = [d for d in latest(decisions) if (d.metric, d.at) == (metric, at) and kind in (None, d.kind)]
+    if not found:
+        raise ValueError(f"no proposal on {metric} at {at}")
+    if len(found) > 1:
+        raise ValueError(f"a shift and a trend are proposed on {metric} at {at}: say which")
+    (before,) = found
+    if before.state == state:
+        raise ValueError(f"{metric} at {at} is {state} already, by {before.who} on {before.when}")
+    if before.when > when:
+        raise ValueError(f"{metric} at {at} was {before.state} on {before.when}, after {when}")
+    others = (d for d in decisions if d is not before or before.when < when)
+    return ordered((*others, replace(before, state=state, who=who, when=when, why=why)))
 
 
 def dividers_of(
@@ -136,8 +156,8 @@ def dividers_of(
     """
     index = {label: i for i, label in enumerate(labels)}
     found = {}
-    for d in decisions:
-        if d.metric != metric or d.state != "accepted" or d.kind != "shift" or (as_of is not None and d.when > as_of):
+    for d in latest(decisions, as_of):
+        if d.metric != metric or d.state != "accepted" or d.kind != "shift":
             continue
         if d.at in index:
             found[index[d.at]] = f"{d.why} ({d.who}, {d.when})"

@@ -30,12 +30,13 @@ VARIABLES = [variable(kind, field) for kind, field in FIELDS]
 
 
 @pytest.fixture
-def env(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Settings under these variables alone: no `.env`, nothing from the machine."""
+def env(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings under these variables alone: no `.env`, nothing from the machine, nor from an earlier `make run`."""
     for kind in (Settings, BigQuerySettings, *KINDS.values()):
         monkeypatch.setitem(kind.model_config, "env_file", None)
     for name in (*VARIABLES, "BIGQUERY", *(s.upper() for s in SOURCES)):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("STATE_DIR", str(tmp_path / "state"))
 
     def use(**variables: object) -> Settings:
         settings_env(**variables)
@@ -49,7 +50,8 @@ def credentials(name: str) -> dict[str, str]:
     return {variable(kind, field): f"{CANARY}-{field}" for field in kind.needs}
 
 
-def test_without_anything_all_is_sandbox(env):
+def test_without_anything_all_is_sandbox(env, monkeypatch):
+    monkeypatch.delenv("STATE_DIR")
     settings = env()
     assert {name: settings.source(name).mode for name in SOURCES} == dict.fromkeys(SOURCES, Mode.SANDBOX)
     assert settings.uses_sandbox

@@ -126,3 +126,39 @@ def test_limits_that_follow_a_denominator_a_trend_or_a_season_are_kept_whole(sto
         made.chart.limits.at(np.arange(weeks)), later.chart.limits.at(np.arange(3, weeks + 3)), strict=True
     ):
         assert other == pytest.approx(one)
+
+
+def judged(store: DuckDBWarehouse, rows: list[dict[str, Any]], weeks: int, metric: Metric = SESSIONS) -> MetricChart:
+    known = baselines.load(store, [metric])
+    return chart_as_of(metric, rows, START + weeks * WEEK, locked=known.get(metric.id))
+
+
+def test_no_later_data_move_a_locked_limit(store):
+    """Weeks before the first, a first week that is lost, and weeks of the basis that are lost."""
+    limits = chart(COUNT + 4, store).chart.limits
+    rows = series()
+    before = [{**rows[0], "period_start": START - k * WEEK, "value": 140.0} for k in (2, 1)]
+    lost = [{**row, "is_complete": i not in (0, 5, 6)} for i, row in enumerate(rows)]
+    empty = [{**row, "value": None} if i == 0 else row for i, row in enumerate(rows)]
+    for changed in ([*before, *rows], lost, empty):
+        made = judged(store, changed, COUNT + 4)
+        assert [
+            getattr(made.chart.limits, name) for name in ("center", "unpl", "lnpl", "url", "limits_id", "status")
+        ] == [getattr(limits, name) for name in ("center", "unpl", "lnpl", "url", "limits_id", "status")]
+
+
+def test_a_chart_of_an_old_week_does_not_know_limits_that_locked_later(store):
+    """A gap made the basis reach a week further; when it is filled, the week before is not judged by it."""
+    rows = series()
+    gap = [{**row, "value": None} if i == 10 else row for i, row in enumerate(rows)]
+    made = judged(store, gap, COUNT + 1)
+    baselines.keep(store, [made], {}, START + COUNT * WEEK, "run")
+    assert kept(store)[0]["base_end"] == START + COUNT * WEEK
+    assert judged(store, rows, COUNT).chart.limits == chart_as_of(SESSIONS, rows, START + COUNT * WEEK).chart.limits
+    assert judged(store, rows, COUNT + 1).chart.limits.unpl == made.chart.limits.unpl
+
+
+def test_a_metric_that_is_defined_anew_gets_new_limits(store):
+    chart(COUNT, store)
+    other = SESSIONS.model_copy(update={"numerator": "sum(sessions) / 1000"})
+    assert baselines.load(store, [other]) == {}

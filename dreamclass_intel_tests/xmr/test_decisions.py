@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dreamclass_intel.defs.metrics.registry import metrics
 from dreamclass_intel.defs.xmr import decisions as file
 from dreamclass_intel.xmr import Chart, Decision, analyse, dividers_of, propose
-from dreamclass_intel.xmr.decisions import accept_automatically, decide, ordered, pending, record
+from dreamclass_intel.xmr.decisions import decide, latest, ordered, pending, record
 
 WEEKS = [f"2026-W{i:02}" for i in range(1, 53)] + [f"2027-W{i:02}" for i in range(1, 53)]
 SIGNUPS = Decision("signups", "2026-W41", "shift", "accepted", "Ada", "2027-01-20", "new landing page", "evidence")
@@ -37,7 +37,7 @@ entries = st.lists(
         evidence=st.text(max_size=40),
     ),
     max_size=4,
-    unique_by=lambda d: (d.metric, d.at),
+    unique_by=lambda d: (d.metric, d.at, d.kind, d.when),
 )
 
 
@@ -56,11 +56,11 @@ def test_reading_and_writing_give_the_same(found: list[Decision]) -> None:
 def test_a_file_keeps_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "decisions.yaml"
     path.write_bytes(
-        b'# Ours.\n\n- metric: "signups"\n  at: "2026-W41"\n  kind: "shift"\n  state: "accepted"\n  who: "Ada"\n'
+        b'# Ours.\n\n- metric: "sessions"\n  at: "2026-W41"\n  kind: "shift"\n  state: "accepted"\n  who: "Ada"\n'
         b'  when: "2027-01-20"\n  why: "new landing page"\n  evidence: "evidence"\n'
     )
     before = path.read_bytes()
-    assert file.load(path) == (SIGNUPS,)
+    assert file.load(path) == (replace(SIGNUPS, metric="sessions"),)
     file.save(file.load(path), path)
     assert path.read_bytes() == before
     file.save((), path)
@@ -92,7 +92,7 @@ LINE = "- {metric: lqi, at: w1, kind: shift, state: accepted, who: Bo, when: 202
         ("", "d.yaml: a list of decisions is wanted, not NoneType"),
         ("- [", "d.yaml: not YAML: "),
         ("- lqi", "d.yaml: entry 1: fields are wanted, not 'lqi'"),
-        (LINE + LINE, "d.yaml: two decisions on lqi at w1"),
+        (LINE + LINE, "d.yaml: two decisions on the shift of lqi at w1 on 2026-02-01"),
         (LINE + "- {metric: lqi}", "d.yaml: entry 2: at is missing"),
         (LINE.replace("accepted", "agreed"), r"d.yaml: entry 1 \(lqi at w1\): state must be one of proposed, accepted"),
         (LINE.replace("shift", "jump"), r"entry 1 \(lqi at w1\): kind must be one of shift, trend, not 'jump'"),
@@ -130,7 +130,9 @@ def test_a_proposal_is_recorded_accepted_and_drawn() -> None:
     assert propose(analyse(made.values, labels=made.labels, dividers=list(reasons))) == ()
     taken_back = decide(accepted, "signups", "2026-W41", "rejected", who="Bo", when="2027-02-01", why="it was a test")
     assert dividers_of(taken_back, "signups", made.labels) == {}
-    assert taken_back[0].evidence == proposal.sentence
+    assert [d.state for d in taken_back] == ["proposed", "accepted", "rejected"], "what was decided before stays"
+    assert taken_back[-1].evidence == proposal.sentence
+    assert list(dividers_of(taken_back, "signups", made.labels, as_of="2027-01-31")) == [40]
 
 
 def test_what_was_decided_is_not_proposed_again() -> None:
@@ -154,26 +156,59 @@ def test_an_open_proposal_is_not_recorded() -> None:
     assert record((), "signups", early, [proposal], when="2026-12-01") == ()
 
 
-def test_auto_is_for_the_named_metrics_and_for_splits_only() -> None:
-    waiting = ordered(
-        replace(SIGNUPS, state="proposed", metric=m, kind=k)
-        for m, k in (("a", "shift"), ("b", "shift"), ("c", "trend"))
-    )
-    a, b, c = accept_automatically(waiting, {"a", "c"}, when="2027-02-02")
-    assert (a.state, a.who, a.when) == ("accepted", "auto", "2027-02-02")
-    assert (b, c) == waiting[1:]
-    refused = (replace(SIGNUPS, state="rejected"),)
-    assert accept_automatically(refused, {"signups"}, when="2027-02-02") == refused
+def test_of_one_day_the_last_word_counts() -> None:
+    proposed = (replace(SIGNUPS, state="proposed", when="2027-01-18"),)
+    how = {"when": "2027-01-20", "why": "x"}
+    once = decide(proposed, "signups", "2026-W41", "accepted", who="Ada", **how)
+    twice = decide(once, "signups", "2026-W41", "rejected", who="Bo", **how)
+    assert [(d.state, d.who) for d in twice] == [("proposed", "Ada"), ("rejected", "Bo")]
+    assert [d.state for d in latest(twice)] == ["rejected"]
+    assert [d.state for d in latest(twice, "2027-01-19")] == ["proposed"]
+    assert latest(twice, "2027-01-17") == ()
+    with pytest.raises(ValueError, match="was rejected on 2027-01-20, after 2027-01-19"):
+        decide(twice, "signups", "2026-W41", "accepted", who="Ada", when="2027-01-19", why="x")
 
 
-def test_auto_is_off_unless_a_metrics_config_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, other = metrics()[:2]
-    waiting = ordered(replace(SIGNUPS, state="proposed", metric=m.id) for m in (first, other))
-    assert file.accept_by_config(waiting, when="2027-02-02") == waiting
-    configured = (first.model_copy(update={"rebaseline": "auto"}), other)
-    monkeypatch.setattr(file, "metrics", lambda: configured)
-    states = {d.metric: d.state for d in file.accept_by_config(waiting, when="2027-02-02")}
-    assert states == {first.id: "accepted", other.id: "proposed"}
+def test_a_shift_and_a_trend_at_one_window_are_two_proposals() -> None:
+    both = ordered(replace(SIGNUPS, state="proposed", kind=kind) for kind in ("shift", "trend"))
+    how = {"who": "Ada", "when": "2027-01-20", "why": "x"}
+    with pytest.raises(ValueError, match="a shift and a trend are proposed on signups at 2026-W41: say which"):
+        decide(both, "signups", "2026-W41", "accepted", **how)
+    made = decide(both, "signups", "2026-W41", "accepted", kind="trend", **how)
+    assert {(d.kind, d.state) for d in latest(made)} == {("shift", "proposed"), ("trend", "accepted")}
+
+
+@pytest.mark.parametrize(
+    ("metric", "at", "words"),
+    [
+        ("sessions", "2024-W60", "no week is called so (they are called like 2024-W01)"),
+        ("sessions", "2024-W9", "no week is called so"),
+        ("sessions", "2024-08-12", "no week is called so"),
+        ("sessions", "w33", "no week is called so"),
+        ("lqi", "2024-W10", "no scoring window is called so (they are called like 2024-01-01)"),
+        ("lqi", "2024-01-08", "no scoring window is called so"),
+        ("sesions", "2024-W10", "no such metric in the registry"),
+    ],
+)
+def test_a_decision_on_nothing_is_refused_where_it_stands(tmp_path: Path, metric: str, at: str, words: str) -> None:
+    path = tmp_path / "decisions.yaml"
+    path.write_text(file.render([replace(SIGNUPS, metric=metric, at=at)]))
+    with pytest.raises(ValueError, match=r"^decisions.yaml: ") as refused:
+        file.load(path)
+    assert str(refused.value).startswith(f"decisions.yaml: {metric} at {at}: {words}")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "decisions.yaml"
+    path.write_text("[]\n")
+
+    def full(_: Path, __: Path) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="no room"):
+        file.save((replace(SIGNUPS, metric="sessions"),), path)
+    assert path.read_text() == "[]\n"
 
 
 def test_as_of_leaves_out_what_was_decided_later() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
@@ -16,8 +17,11 @@ from dreamclass_intel.defs.metrics import registry
 from dreamclass_intel.defs.metrics.registry import Metric, metrics
 from dreamclass_intel.defs.xmr import baselines, decisions
 from dreamclass_intel.defs.xmr.charts import MetricChart, chart_as_of, label
+from dreamclass_intel.defs.xmr.dividers import keep_taken, known_decisions
 from dreamclass_intel.defs.xmr.proposals import rows_of
 from dreamclass_intel.defs.xmr.rebaseline import decide_rebaseline
+from dreamclass_intel.defs.xmr.tables import PROPOSALS
+from dreamclass_intel.records import extract
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel.xmr.decisions import Decision, Decisions
@@ -179,7 +183,7 @@ def test_what_cannot_be_decided_is_said_and_changes_nothing(
     code, told = run(*arguments)
     assert code == 2
     assert words in told
-    assert "accepted" not in stored.read_text()
+    assert stored.read_text() == "# head\n[]\n"
 
 
 def test_a_registry_that_says_auto_records_its_shifts_as_accepted(
@@ -212,3 +216,58 @@ def test_a_launch_decides_too_and_a_wrong_one_fails_with_the_reason(stored: Path
     (failure,) = [e for e in failed.all_events if e.event_type_value == "STEP_FAILURE"]
     assert "state must be one of" in str(failure.event_specific_data)
     assert [d.state for d in decisions.load(stored)] == ["accepted"]
+
+
+def test_a_step_and_a_drift_after_it_are_two_proposals_at_one_label(stored: Path, warehouse: WarehouseResource) -> None:
+    """A trend holds from where its level began, which is where the step was."""
+    x = 1000 + 10 * np.random.default_rng(0).standard_normal(100)
+    x[30:] += 100
+    x[50:] += 1.5 * np.arange(50)
+    values = x.round().astype(int).tolist()
+    made = chart_as_of(SESSIONS, series(values), FIRST + 100 * WEEK)
+    rows = list(rows_of(made))
+    assert len({(row["label"], row["kind"], row["mode"]) for row in rows}) == len(rows)
+    assert {row["kind"] for row in rows} == {"shift", "trend"}
+    assert len({row["label"] for row in rows if row["mode"] == "watch"}) == 1
+    extract(PROPOSALS, rows, "all")
+
+
+def test_a_straight_line_has_a_row_without_its_boundless_statistic() -> None:
+    rows = list(rows_of(chart_as_of(SESSIONS, series(list(range(100, 148))), FIRST + 48 * WEEK)))
+    assert [(row["kind"], row["statistic"]) for row in rows] == [("trend", None)]
+    extract(PROPOSALS, rows, "all")
+
+
+def test_what_is_taken_back_later_held_until_then() -> None:
+    both = (decision(when="2024-12-01"), decision("rejected", when="2025-03-01"))
+    assert list(chart(48, both, decided_by=dt.date(2024, 12, 16)).reasons) == [32]
+    assert chart(48, both).reasons == {}
+    auto = SESSIONS.model_copy(update={"rebaseline": "auto"})
+    later = (decision("rejected", when="2025-03-01"),)
+    assert list(chart(48, later, auto, decided_by=dt.date(2024, 12, 16)).reasons) == [32]
+    assert chart(48, later, auto).reasons == {}
+
+
+def test_a_shift_that_a_metric_took_stays_where_it_was_when_values_change(warehouse: WarehouseResource) -> None:
+    auto = SESSIONS.model_copy(update={"rebaseline": "auto"})
+    backend = warehouse.backend()
+    assert known_decisions(backend, [auto]) == ()
+    made = chart(48, metric=auto)
+    assert keep_taken(backend, [made], (), "run") == 1
+    known = known_decisions(backend, [auto])
+    assert [(d.at, d.who) for d in known] == [(label(SESSIONS, MOVED), "auto")]
+    assert keep_taken(backend, [made], known, "again") == 0
+    corrected = [v + 80 if 26 <= i < 32 else v for i, v in enumerate(LEVELS)]
+    close = FIRST + 48 * WEEK
+    assert list(chart_as_of(auto, series(corrected), close).reasons) == [26]
+    assert list(chart_as_of(auto, series(corrected), close, decisions=known).reasons) == [32]
+    assert known_decisions(backend, [SESSIONS]) == (), "the registry says propose now"
+
+
+def test_a_shift_is_taken_when_its_periods_are_mature() -> None:
+    auto = SESSIONS.model_copy(update={"rebaseline": "auto", "maturity_days": 7})
+    closes = [FIRST + weeks * WEEK for weeks in (44, 45)]
+    before, at = (chart_as_of(auto, series(LEVELS), c, decided_by=c).reasons for c in closes)
+    assert before == {}
+    assert list(at) == [32]
+    assert chart_as_of(auto, series(LEVELS), closes[1]).decisions[0].when == closes[1].isoformat()

@@ -15,13 +15,13 @@ import dagster as dg
 from dreamclass_intel.contracts import Grain, Table
 from dreamclass_intel.defs.dbt.project import partitioned_ancestors
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
-from dreamclass_intel.defs.xmr import decisions
 from dreamclass_intel.defs.xmr.baselines import Locked, keep, load
 from dreamclass_intel.defs.xmr.charts import MetricChart, chart_as_of, figures, is_unfavourable, verdict
 from dreamclass_intel.defs.xmr.contributions import Moved, attributions, rows_of
+from dreamclass_intel.defs.xmr.dividers import keep_taken, known_decisions
 from dreamclass_intel.defs.xmr.rules import check_result, check_specs, checks_of
 from dreamclass_intel.defs.xmr.series import load_series, sources_off
-from dreamclass_intel.defs.xmr.tables import BASELINES, CONTRIBUTIONS, POINTS, SIGNALS
+from dreamclass_intel.defs.xmr.tables import BASELINES, CONTRIBUTIONS, DIVIDERS, POINTS, SIGNALS
 from dreamclass_intel.partitions import DEFINITIONS
 from dreamclass_intel.records import extract
 from dreamclass_intel.settings import load_settings
@@ -32,7 +32,7 @@ from dreamclass_intel.xmr import KINDS, render_svg
 
 METRIC_SERIES = dg.AssetKey(["marts", "metric_series"])
 # The tables that the charts of all grains share: what they say of a partition, kept.
-STORED = (POINTS, SIGNALS, CONTRIBUTIONS, BASELINES)
+STORED = (POINTS, SIGNALS, CONTRIBUTIONS, BASELINES, DIVIDERS)
 
 
 def asset_key(metric: Metric) -> dg.AssetKey:
@@ -80,8 +80,8 @@ def _spec(metric: Metric) -> dg.AssetSpec:
 
 
 def _picture(made: MetricChart) -> dg.MetadataValue:
-    direction = made.metric.direction
-    svg = render_svg(made.chart, title=made.metric.title, good=None if direction == "none" else direction)
+    good = None if made.metric.direction == "none" else made.metric.direction
+    svg = render_svg(made.chart, title=made.metric.title, good=good, reasons=made.reasons)
     return dg.MetadataValue.md(
         f"![{made.metric.title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
     )
@@ -187,13 +187,21 @@ def build_charts(grain: Grain) -> dg.AssetsDefinition:
         chosen = [m for key, m in members.items() if key in context.selected_asset_keys]
         backend = warehouse.backend()
         series, known = load_series(backend, chosen), load(backend, chosen)
-        off, decided = sources_off(), decisions.load()
+        off, decided = sources_off(), known_decisions(backend, chosen)
         close = partition + dt.timedelta(days=length)
-        made = [chart_as_of(m, series[m.id], close, off, known.get(m.id), decided, close) for m in chosen]
+        made, broken = [], []
+        for metric in chosen:
+            try:
+                one = chart_as_of(metric, series[metric.id], close, off, known.get(metric.id), decided, close)
+            except ValueError as error:
+                broken.append(f"{metric.id} cannot be drawn: {error}")
+            else:
+                made.append(one)
         split = [m.metric for m in made if m.news and m.metric.segments]
         parts = load_series(backend, split, segments=True) if split else {}
         moved = {m.metric.id: attributions(m, parts.get(m.metric.id, ())) for m in made}
         counts = _store(backend, made, moved, known, partition, context.run_id)
+        counts[DIVIDERS.name] = keep_taken(backend, made, decided, context.run_id)
         for table in STORED:
             context.log_event(dg.AssetMaterialization(_key(table), metadata={"rows": counts[table.name]}))
         for one in made:
@@ -213,6 +221,8 @@ def build_charts(grain: Grain) -> dg.AssetsDefinition:
                     if dg.AssetCheckKey(asset_key(one.metric), name) in context.selected_asset_check_keys
                 ],
             )
+        if broken:  # the other metrics are drawn and kept
+            raise dg.Failure("; ".join(broken), allow_retries=False)
 
     return charts
 

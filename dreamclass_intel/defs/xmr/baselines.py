@@ -4,6 +4,7 @@ Values are loaded again (a model scores anew, a vendor corrects); a limit that m
 """
 
 import datetime as dt
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from dreamclass_intel.warehouse.protocol import Warehouse
 from dreamclass_intel.xmr import Adjustment, Limits
 from dreamclass_intel.xmr.quiet import DESIGNS
 
-Locked = Mapping[dt.date, Limits]  # by the first period of the basis
+Locked = Mapping[dt.date, Limits]  # by the first period of the basis, from which their `base` counts
 
 
 def policy(metric: Metric) -> str:
@@ -28,6 +29,8 @@ def policy(metric: Metric) -> str:
     words += [f"chart {metric.chart}"] * (metric.chart != "xmr") + [f"widened for {metric.preset}"] * (
         metric.preset in DESIGNS
     )
+    what = repr((metric.numerator, metric.denominator, metric.origin, metric.n, metric.min_n, metric.empty))
+    words.append(f"definition {hashlib.sha256(what.encode()).hexdigest()[:8]}")
     words += ["trend"] * metric.trend + [f"season of {metric.season}"] * bool(metric.season)
     return ", ".join(words)
 
@@ -35,14 +38,16 @@ def policy(metric: Metric) -> str:
 def load(warehouse: Warehouse, chosen: Iterable[Metric]) -> dict[str, Locked]:
     """The kept limits of the metrics under their present policies."""
     by_id = {m.id: m for m in chosen}
-    warehouse.ensure([BASELINES])
+    if not warehouse.exists(BASELINES.address):
+        return {}
     rows = warehouse.read(
         f"SELECT * FROM {warehouse.name(BASELINES.address)} WHERE {warehouse.within('metric_id')}", [list(by_id)]
     ).to_pylist()
     found: dict[str, dict[dt.date, Limits]] = defaultdict(dict)
     for row in rows:
         if row["policy"] == policy(by_id[row["metric_id"]]):
-            found[row["metric_id"]][row["base_start"]] = _limits(row)
+            metric = by_id[row["metric_id"]]
+            found[metric.id][row["base_start"]] = _limits(row, metric)
     return dict(found)
 
 
@@ -82,7 +87,8 @@ def _rows(made: MetricChart, partition: dt.date) -> Iterable[dict[str, Any]]:
         }
 
 
-def _limits(row: Mapping[str, Any]) -> Limits:
+def _limits(row: Mapping[str, Any], metric: Metric) -> Limits:
+    """Its `base` counts from the first period of the basis; the chart knows where that is."""
     return Limits(
         center=row["center"],
         mr_bar=row["mr_bar"],
@@ -92,7 +98,7 @@ def _limits(row: Mapping[str, Any]) -> Limits:
         n=row["baseline_n"],
         status="locked",
         limits_id=row["limits_id"],
-        base=(0, 0),  # the chart knows where
+        base=(0, (row["base_end"] - row["base_start"]) // metric.period + 1),
         ranges=row["ranges_n"],
         kind=row["chart"],
         denominator=row["denominator"],

@@ -1,7 +1,7 @@
 """From a registered metric and its stored series to a chart. No Dagster here."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -10,7 +10,8 @@ import numpy as np
 
 from dreamclass_intel.defs.metrics.registry import Metric
 from dreamclass_intel.xmr import KINDS, Baseline, Chart, Limits, Signal, analyse, dividers_of, watch
-from dreamclass_intel.xmr.decisions import Decision, Decisions, ordered, pending
+from dreamclass_intel.xmr.chart import Segment
+from dreamclass_intel.xmr.decisions import Decision, Decisions, latest, spoken_of
 
 NO_DATA, NOT_ALL = "no data for the period yet", "the period's data are not all loaded"
 NOT_LOADED = (NO_DATA, NOT_ALL)  # reasons that time may cure
@@ -56,7 +57,7 @@ def chart_as_of(
     data are not all loaded, or its source is off, nothing is judged and `problem` says so. A point over fewer than
     `min_n` observations is drawn, not judged. `locked`: limits kept by the first period of their basis; they judge
     where the chart would lock on that basis, whatever its values have become since. `decisions`: on rebaseline
-    proposals; those accepted by `decided_by` (None: ever) are dividers.
+    proposals, as they stood on `decided_by` (None: as they stand); accepted ones are dividers.
     """
     mature = metric.period + dt.timedelta(days=metric.maturity_days)
     rows = sorted((r for r in series if r["period_start"] + mature <= close), key=lambda r: r["period_start"])
@@ -95,48 +96,49 @@ def chart_as_of(
         season=metric.season,
     )
     policy = Baseline(count=metric.baseline.count)
-    as_of = decided_by.isoformat() if decided_by else None
-    own = tuple(d for d in decisions if d.metric == metric.id)
-    reasons = dividers_of(own, metric.id, labels, as_of=as_of)
+    by = decided_by.isoformat() if decided_by else None
+    own = latest((d for d in decisions if d.metric == metric.id), by)
+    reasons = dividers_of(own, metric.id, labels)
     chart = draw(baseline=policy, dividers=sorted(reasons))
     if metric.rebaseline == "auto":
-        own = _with_automatic(own, chart, metric, periods)
-        reasons = dividers_of(own, metric.id, labels, as_of=as_of)
+        own = latest((*own, *_automatic(own, chart, metric, periods)), by)
+        reasons = dividers_of(own, metric.id, labels)
         chart = draw(baseline=policy, dividers=sorted(reasons))
-    kept = [_kept(segment.limits, periods, locked or {}) for segment in chart.segments]
+    kept = [_kept(segment, periods, locked or {}) for segment in chart.segments]
     if any(kept):
         chart = draw(baseline=[limits or policy for limits in kept], dividers=sorted(reasons))
     judged = -1 if problem else len(rows) - 1
     return MetricChart(metric, periods, tuple(rows), chart, judged, problem, own, reasons)
 
 
-def _kept(limits: Limits | None, periods: Sequence[dt.date], locked: Mapping[dt.date, Limits]) -> Limits | None:
-    """The kept limits that take the place of locked ones on the same basis."""
-    if limits is None or limits.status != "locked" or periods[limits.base[0]] not in locked:
-        return None
-    kept = locked[periods[limits.base[0]]]
-    return replace(kept, base=limits.base, adjustment=kept.adjustment and kept.adjustment.moved(limits.base[0]))
-
-
-def _with_automatic(decisions: Decisions, chart: Chart, metric: Metric, periods: Sequence[dt.date]) -> Decisions:
-    """The decisions and the splits that a metric with `rebaseline: auto` takes by itself where no person has spoken:
-    those of the prospective mode, which later periods leave as they are.
+def _kept(segment: Segment, periods: Sequence[dt.date], locked: Mapping[dt.date, Limits]) -> Limits | None:
+    """The limits that this segment locked first, whatever its periods hold now; None where it has locked none by the
+    newest period. `locked` by the first period of the basis, which the limits' `base` counts from.
     """
-    ready = (p for p in watch(chart) if p.ready and p.kind == "shift")
-    accepted = [
-        Decision(
-            metric.id,
-            chart.label(p.index),
-            "shift",
-            "accepted",
-            who="auto",
-            when=(periods[p.known_at] + metric.period).isoformat(),
-            why="accepted by the registry (rebaseline: auto)",
-            evidence=p.sentence,
-        )
-        for p in pending(ready, chart, metric.id, decisions)
-    ]
-    return ordered((*decisions, *accepted))
+    here = periods[segment.start : segment.stop]
+    for start in sorted(locked):
+        if not here or start not in here:
+            continue
+        kept, first = locked[start], segment.start + here.index(start)
+        last = first + kept.base[1]
+        if last <= segment.stop:
+            adjustment = kept.adjustment and kept.adjustment.moved(first)
+            return replace(kept, base=(first, last), adjustment=adjustment)
+    return None
+
+
+def _automatic(decisions: Decisions, chart: Chart, metric: Metric, periods: Sequence[dt.date]) -> Iterator[Decision]:
+    """The splits that a metric with `rebaseline: auto` takes by itself where no person has spoken: those of the
+    prospective mode, from the close on at which they are ready.
+    """
+    for p in watch(chart):
+        spoken = spoken_of(p, chart, metric.id, decisions)
+        if not p.ready or p.kind != "shift" or (spoken is not None and spoken.state != "proposed"):
+            continue
+        ready = periods[p.known_at] + metric.period + dt.timedelta(days=metric.maturity_days)
+        at = chart.label(p.index) if spoken is None else spoken.at
+        why = "accepted by the registry (rebaseline: auto)"
+        yield Decision(metric.id, at, "shift", "accepted", "auto", ready.isoformat(), why, p.sentence)
 
 
 def label(metric: Metric, period: dt.date) -> str:

@@ -18,20 +18,20 @@ Metric = Annotated[str, typer.Argument(help="Metric of the registry.")]
 At = Annotated[str, typer.Argument(help="Label of the first period of the new level, for example 2025-W31.")]
 Why = Annotated[str, typer.Option(help="The reason, which the chart will show.")]
 Who = Annotated[str, typer.Option(help="Who decides.")]
+Kind = Annotated[str | None, typer.Option(help="shift or trend, where both are proposed at that period.")]
 
 
 @rebaseline.command("list")
 def list_proposals() -> None:
     """The proposals that wait for a decision, and those still open."""
-    from dreamclass_intel.defs.xmr import decisions
     from dreamclass_intel.defs.xmr.proposals import rows_of
     from dreamclass_intel.defs.xmr.series import current_charts
 
     with _refusals():
         rows = [
             row
-            for _, made in current_charts(_warehouse(), decisions.load())
-            if made is not None
+            for _, made in current_charts(_warehouse())
+            if not isinstance(made, str)
             for row in rows_of(made)
             if row["state"] in ("proposed", "open")
         ]
@@ -55,24 +55,35 @@ def record() -> None:
 
 
 @rebaseline.command("accept")
-def accept(metric: Metric, at: At, why: Why, who: Who = "") -> None:
+def accept(metric: Metric, at: At, why: Why, who: Who = "", kind: Kind = None) -> None:
     """Take a proposal: new limits from that period on, with the reason on the chart."""
-    _settle(metric, at, "accepted", why, who)
+    _settle(metric, at, "accepted", why, who, kind)
 
 
 @rebaseline.command("reject")
-def reject(metric: Metric, at: At, why: Why, who: Who = "") -> None:
+def reject(metric: Metric, at: At, why: Why, who: Who = "", kind: Kind = None) -> None:
     """Leave the limits as they are; the proposal is not made again."""
-    _settle(metric, at, "rejected", why, who)
+    _settle(metric, at, "rejected", why, who, kind)
 
 
-def _settle(metric: str, at: str, state: Literal["accepted", "rejected"], why: str, who: str) -> None:
+def _settle(metric: str, at: str, state: Literal["accepted", "rejected"], why: str, who: str, kind: str | None) -> None:
     from dreamclass_intel.defs.xmr import decisions
     from dreamclass_intel.defs.xmr.rebaseline import settle
 
     with _refusals():
-        made = settle(_warehouse(), metric, at, state, who=who or getpass.getuser(), why=why, today=_today())
+        made = settle(
+            _warehouse(),
+            metric,
+            at,
+            state,
+            who=who or getpass.getuser(),
+            why=why,
+            today=_today(),
+            kind=kind,  # type: ignore[arg-type]  # settle() says which there are
+        )
     typer.echo(f"{made.metric} at {made.at}: {made.state} by {made.who}. Commit {decisions.PATH}")
+    if made.kind == "trend" and state == "accepted":
+        typer.echo("A trend is no divider: give the metric `trend: true` in registry.yaml.")
 
 
 def _today() -> dt.date:

@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from dreamclass_intel.defs.xmr import decisions, proposals
+from dreamclass_intel.defs.xmr import proposals
 from dreamclass_intel.defs.xmr.charts import MetricChart, figures, verdict
-from dreamclass_intel.defs.xmr.series import current_charts
+from dreamclass_intel.defs.xmr.series import NONE_YET, current_charts
 from dreamclass_intel.defs.xmr.tables import CURRENT, PROPOSALS
 from dreamclass_intel.loads import Extract
 from dreamclass_intel.records import extract
@@ -25,14 +25,10 @@ def xmr_current(warehouse: WarehouseResource) -> dg.MaterializeResult[Extract]:
     """All charts as they stand now, with all that is known now; their verdicts are the metadata."""
     rows: list[dict[str, Any]] = []
     told: dict[str, Any] = {}
-    for metric, made in current_charts(warehouse.backend(), decisions.load()):
-        told[metric.id] = "no complete period yet" if made is None else verdict(made)
-        if made is not None:
-            rows += _rows(made)
-    return dg.MaterializeResult(
-        value=extract(CURRENT, rows, "all"),
-        metadata=told,
-    )
+    for metric, made in current_charts(warehouse.backend()):
+        told[metric.id] = made if isinstance(made, str) else verdict(made)
+        rows += [] if isinstance(made, str) else _rows(made)
+    return dg.MaterializeResult(value=extract(CURRENT, rows, "all"), metadata=told)
 
 
 def _rows(made: MetricChart) -> Iterator[dict[str, Any]]:
@@ -58,8 +54,8 @@ def xmr_proposals(warehouse: WarehouseResource) -> dg.MaterializeResult[Extract]
     """Where the charts of now may need new limits, with the evidence, and what was decided."""
     rows = [
         row
-        for _, made in current_charts(warehouse.backend(), decisions.load())
-        if made is not None
+        for _, made in current_charts(warehouse.backend())
+        if not isinstance(made, str)
         for row in proposals.rows_of(made)
     ]
     return dg.MaterializeResult(
@@ -70,14 +66,21 @@ def xmr_proposals(warehouse: WarehouseResource) -> dg.MaterializeResult[Extract]
 
 @dg.asset_check(asset=["xmr", "current"], pool="warehouse")
 def charts_fit(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """No series asks for another kind of chart than the registry gives it, by the points its limits rest on."""
-    advice = [
-        f"- **{metric.id}**: {one.words}. {one.suggests}".rstrip()
-        for metric, made in current_charts(warehouse.backend(), decisions.load())
-        if made is not None
-        for one in made.chart.advice(baseline=True)
-    ]
-    return _warning(advice, "Every chart fits its series.")
+    """Every metric can be drawn, and no series asks for another kind of chart than the registry gives it (by the points
+    that its limits rest on).
+    """
+    advice: list[str] = []
+    broken: list[str] = []
+    for metric, made in current_charts(warehouse.backend()):
+        if isinstance(made, str):
+            broken += [f"- **{metric.id}** {made}"] * (made != NONE_YET)
+            continue
+        advice += [f"- **{metric.id}**: {a.words}. {a.suggests}".rstrip() for a in made.chart.advice(baseline=True)]
+    return dg.AssetCheckResult(
+        passed=not (broken or advice),
+        severity=dg.AssetCheckSeverity.ERROR if broken else dg.AssetCheckSeverity.WARN,
+        description="\n".join(broken + advice) or "Every chart fits its series.",
+    )
 
 
 @dg.asset_check(asset=["xmr", "proposals"], pool="warehouse")
@@ -88,10 +91,8 @@ def decided(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         "ORDER BY metric_id, label"
     ).to_pylist()
     told = [f"- **{row['metric_id']}** at {row['label']}: {row['evidence']}" for row in waiting]
-    return _warning(told, "Nothing waits for a decision.")
-
-
-def _warning(found: list[str], otherwise: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        passed=not found, severity=dg.AssetCheckSeverity.WARN, description="\n".join(found) or otherwise
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(told) or "Nothing waits for a decision.",
     )

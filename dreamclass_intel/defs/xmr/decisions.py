@@ -5,15 +5,22 @@ decision is a change of three lines and reading then writing gives the same byte
 file and entry.
 """
 
+import datetime as dt
+import fcntl
 import json
-from collections.abc import Hashable, Iterable
+import os
+import re
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dreamclass_intel.defs.metrics.registry import metrics
-from dreamclass_intel.xmr.decisions import Decision, Decisions, accept_automatically, ordered
+from dreamclass_intel.defs.metrics.registry import Metric, metrics
+from dreamclass_intel.defs.xmr.charts import label
+from dreamclass_intel.partitions import START
+from dreamclass_intel.xmr.decisions import Decision, Decisions, ordered
 
 PATH = Path(__file__).with_name("decisions.yaml")
 REQUIRED = ("metric", "at", "kind", "state", "who", "when", "why")
@@ -21,9 +28,17 @@ FIELDS = (*REQUIRED, "evidence")
 
 
 def load(path: Path | None = None) -> Decisions:
-    """The decisions of a file (None: PATH), in its order; ValueError naming the file and the entry."""
+    """The decisions of a file (None: PATH), in its order; ValueError naming the file and the entry, also for a metric
+    that is not registered and a window that no period of it is called.
+    """
     path = path or PATH
-    return parse(path.read_text(encoding="utf-8"), path.name)
+    found = parse(path.read_text(encoding="utf-8"), path.name)
+    registered = {m.id: m for m in metrics()}
+    for decision in found:
+        problem = _problem(decision, registered.get(decision.metric))
+        if problem:
+            raise ValueError(f"{path.name}: {decision.metric} at {decision.at}: {problem}")
+    return found
 
 
 def save(decisions: Iterable[Decision], path: Path | None = None) -> None:
@@ -35,12 +50,20 @@ def save(decisions: Iterable[Decision], path: Path | None = None) -> None:
     head = _head(before)
     if any(line.lstrip().startswith("#") for line in before[len(head) :].splitlines()):
         raise ValueError(f"{path.name}: a comment below the head would be lost; put it into the entry's why")
-    path.write_text(head + render(decisions), encoding="utf-8", newline="\n")
+    whole = path.with_name(f".{path.name}.{os.getpid()}")
+    whole.write_text(head + render(decisions), encoding="utf-8", newline="\n")
+    whole.replace(path)  # a reader sees the file before or after, never half of it
 
 
-def accept_by_config(decisions: Decisions, *, when: str) -> Decisions:
-    """The decisions with the proposed splits accepted of those metrics whose registry entry says `rebaseline: auto`."""
-    return accept_automatically(decisions, {m.id for m in metrics() if m.rebaseline == "auto"}, when=when)
+@contextmanager
+def changing(path: Path | None = None) -> Iterator[None]:
+    """Nobody else changes the file meanwhile: reading, deciding and writing are one step."""
+    folder = os.open((path or PATH).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def parse(text: str, name: str = PATH.name) -> Decisions:
@@ -74,6 +97,19 @@ def render(decisions: Iterable[Decision]) -> str:
         for decision in ordered(decisions)
     ]
     return "\n\n".join(entries) + "\n" if entries else "[]\n"
+
+
+def _problem(decision: Decision, metric: Metric | None) -> str | None:
+    if metric is None:
+        return "no such metric in the registry"
+    try:
+        week = re.fullmatch(r"(\d{4})-W(\d\d)", decision.at)
+        day = dt.date.fromisocalendar(int(week[1]), int(week[2]), 1) if week else dt.date.fromisoformat(decision.at)
+    except ValueError:
+        day = None
+    if day is None or (day - START) % metric.period or label(metric, day) != decision.at:
+        return f"no {metric.grain.replace('_', ' ')} is called so (they are called like {label(metric, START)})"
+    return None
 
 
 class _Texts(yaml.SafeLoader):

@@ -1,6 +1,7 @@
 """Rebaseline proposals of a metric's chart as rows, each with its state."""
 
 import datetime as dt
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from dreamclass_intel.defs.xmr.charts import MetricChart
 from dreamclass_intel.xmr import Proposal, propose, watch
 from dreamclass_intel.xmr.decisions import NEAR, spoken_of
 
-_FIGURES = ("kind", "shift", "sigma", "statistic", "threshold", "rank_z", "autocorrelation")
+_FIGURES = ("shift", "sigma", "statistic", "threshold", "rank_z", "autocorrelation")
 
 
 def undecided(made: MetricChart) -> list[tuple[str, Proposal]]:
@@ -18,6 +19,11 @@ def undecided(made: MetricChart) -> list[tuple[str, Proposal]]:
         if not any(p.kind == q.kind and abs(p.index - q.index) <= NEAR for _, q in found):
             found.append(("review", p))
     return [(mode, p) for mode, p in found if spoken_of(p, made.chart, made.metric.id, made.decisions) is None]
+
+
+def _finite(figure: float) -> float | None:
+    """Null for a statistic without bounds: a straight line has no scatter."""
+    return figure if math.isfinite(figure) else None
 
 
 def rows_of(made: MetricChart) -> Iterator[dict[str, Any]]:
@@ -30,11 +36,12 @@ def rows_of(made: MetricChart) -> Iterator[dict[str, Any]]:
             "mode": mode,
             "state": "proposed" if p.ready else "open",
             "who": "engine",
-            **{name: getattr(p, name) for name in _FIGURES},
+            "kind": p.kind,
+            **{name: _finite(getattr(p, name)) for name in _FIGURES},
             **{name: label(getattr(p, name)) for name in ("earliest", "latest", "opened_at", "known_at")},
             "since_n": p.since,
-            "shift_low": p.low,
-            "shift_high": p.high,
+            "shift_low": _finite(p.low),
+            "shift_high": _finite(p.high),
             "run_n": p.run,
             "opposing_run_n": p.opposing_run,
             "evidence": p.sentence,

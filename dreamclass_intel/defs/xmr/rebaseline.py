@@ -12,38 +12,58 @@ from dreamclass_intel.defs.xmr.proposals import undecided
 from dreamclass_intel.defs.xmr.series import current_charts
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 from dreamclass_intel.warehouse.protocol import Warehouse
-from dreamclass_intel.xmr.decisions import Decision, Decisions, State, decide, ordered, record
+from dreamclass_intel.xmr.decisions import Decision, Decisions, Kind, State, decide, ordered, record
 
 
-def record_proposals(warehouse: Warehouse, today: dt.date, metric: str | None = None) -> Decisions:
-    """Write every ready proposal of the charts of now (of one metric, or of all) into the file, as proposed; those of
-    metrics with `rebaseline: auto` as accepted. Returns the new ones.
+def with_proposals(warehouse: Warehouse, decisions: Decisions, today: dt.date, metric: str | None = None) -> Decisions:
+    """The decisions, and what the charts of now (of one metric, or of all) add: every ready proposal that nothing
+    speaks of, as proposed, and the splits that metrics with `rebaseline: auto` have taken.
     """
-    before = decided = file.load()
     chosen = [m for m in metrics() if metric in (None, m.id)]
-    for one, made in current_charts(warehouse, before, chosen):
-        if made is not None:
+    for one, made in current_charts(warehouse, chosen):
+        if isinstance(made, str):
+            continue
+        taken = (d for d in made.decisions if d.who == "auto" and d not in decisions)
+        decisions = ordered((*decisions, *taken))
+        if one.rebaseline == "propose":
             found = [p for _, p in undecided(made)]
-            automatic = (d for d in made.decisions if d not in before)
-            decided = ordered((*decided, *automatic))
-            decided = record(decided, one.id, made.chart, found, when=today.isoformat())
-    decided = file.accept_by_config(decided, when=today.isoformat())
-    if decided != before:
-        file.save(decided)
-    return tuple(d for d in decided if d not in before)
+            decisions = record(decisions, one.id, made.chart, found, when=today.isoformat())
+    return decisions
 
 
-def settle(warehouse: Warehouse, metric: str, at: str, state: State, *, who: str, why: str, today: dt.date) -> Decision:
-    """Accept or reject the proposal on `metric` at the window called `at`, recording it first where it is new. Raises
-    ValueError where there is no such metric or proposal, or nothing to change.
+def record_proposals(warehouse: Warehouse, today: dt.date) -> Decisions:
+    """Write what `with_proposals` finds into the file. Returns the new ones."""
+    with file.changing():
+        before = file.load()
+        after = with_proposals(warehouse, before, today)
+        if after != before:
+            file.save(after)
+    return tuple(d for d in after if d not in before)
+
+
+def settle(
+    warehouse: Warehouse,
+    metric: str,
+    at: str,
+    state: State,
+    *,
+    who: str,
+    why: str,
+    today: dt.date,
+    kind: Kind | None = None,
+) -> Decision:
+    """Accept or reject the proposal on `metric` at the window called `at`, be it in the file or new. Raises ValueError,
+    and writes nothing, where there is no such metric or proposal, or nothing to change.
     """
     if metric not in {m.id for m in metrics()}:
         raise ValueError(f"no such metric: {metric!r} (there are {', '.join(m.id for m in metrics())})")
-    if not any((d.metric, d.at) == (metric, at) for d in file.load()):
-        record_proposals(warehouse, today, metric)
-    decided = decide(file.load(), metric, at, state, who=who, when=today.isoformat(), why=why)
-    file.save(decided)
-    return next(d for d in decided if (d.metric, d.at) == (metric, at))
+    with file.changing():
+        known = file.load()
+        if not any((d.metric, d.at) == (metric, at) and kind in (None, d.kind) for d in known):
+            known = with_proposals(warehouse, known, today, metric)
+        decided = decide(known, metric, at, state, who=who, when=today.isoformat(), why=why, kind=kind)
+        file.save(decided)
+    return next(d for d in decided if d not in known)
 
 
 class DecisionConfig(dg.Config):
@@ -54,6 +74,7 @@ class DecisionConfig(dg.Config):
     state: str
     who: str
     why: str
+    kind: str | None = None
 
 
 @dg.op(description="Accept or reject one rebaseline proposal; the decision is written to defs/xmr/decisions.yaml.")
@@ -68,8 +89,9 @@ def decide_on_proposal(context: dg.OpExecutionContext, config: DecisionConfig, w
             who=config.who,
             why=config.why,
             today=dt.datetime.now(dt.UTC).date(),
+            kind=config.kind,  # type: ignore[arg-type]
         )
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # a container's own copy of the file cannot be written
         raise dg.Failure(str(error), allow_retries=False) from None
     context.log.info(f"{made.metric} at {made.at}: {made.state}. Commit {file.PATH}.")
 

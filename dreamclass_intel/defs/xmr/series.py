@@ -7,11 +7,12 @@ from typing import Any
 from dreamclass_intel.defs.metrics.registry import Metric, metrics
 from dreamclass_intel.defs.xmr.baselines import load
 from dreamclass_intel.defs.xmr.charts import MetricChart, chart_as_of
+from dreamclass_intel.defs.xmr.dividers import known_decisions
 from dreamclass_intel.settings import SOURCES, Mode, load_settings
 from dreamclass_intel.warehouse.protocol import Warehouse
-from dreamclass_intel.xmr.decisions import Decisions
 
 Rows = list[dict[str, Any]]
+NONE_YET = "no complete period yet"
 _COLUMNS = "metric_id, period_start, segment, value, numerator, denominator, n, is_complete"
 
 
@@ -35,17 +36,21 @@ def sources_off() -> set[str]:
 
 
 def current_charts(
-    warehouse: Warehouse, decisions: Decisions, chosen: Sequence[Metric] | None = None
-) -> Iterator[tuple[Metric, MetricChart | None]]:
+    warehouse: Warehouse, chosen: Sequence[Metric] | None = None
+) -> Iterator[tuple[Metric, MetricChart | str]]:
     """The charts of the metrics (None: of all) with everything that is known now, up to each one's newest complete
-    period; None for a metric that has none yet.
+    period; in words, why there is none.
     """
     wanted = metrics() if chosen is None else chosen
     series, known, off = load_series(warehouse, wanted), load(warehouse, wanted), sources_off()
+    decisions = known_decisions(warehouse, wanted)
     for metric in wanted:
         newest = max((r["period_start"] for r in series[metric.id] if r["is_complete"]), default=None)
         if newest is None:
-            yield metric, None
-        else:
+            yield metric, NONE_YET
+            continue
+        try:
             close = newest + metric.period
             yield metric, chart_as_of(metric, series[metric.id], close, off, known.get(metric.id), decisions)
+        except ValueError as error:
+            yield metric, f"cannot be drawn: {error}"

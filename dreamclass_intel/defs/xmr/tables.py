@@ -141,8 +141,25 @@ PROPOSALS = Table(
         Column("opposing_run_n", Type.INT, "Longest run on the old side of the half-way line"),
         Column("evidence", Type.STRING, "The evidence in one sentence", required=True),
     ),
-    key=("metric_id", "label", "mode"),
+    key=("metric_id", "label", "kind", "mode"),
     grain=Grain.NONE,
+)
+
+DIVIDERS = Table(
+    schema="xmr",
+    name="dividers",
+    description="Splits that metrics with `rebaseline: auto` took by themselves, written when first taken: values that "
+    "are loaded again later do not move them.",
+    columns=(
+        Column("metric_id", Type.STRING, "Metric of the registry", required=True),
+        Column("label", Type.STRING, "Label of the first period of the new level", required=True),
+        Column("decided_on", Type.DATE, "Close at which the split was ready", required=True),
+        Column("why", Type.STRING, "Reason of the decision", required=True),
+        Column("evidence", Type.STRING, "The evidence in one sentence", required=True),
+    ),
+    key=("metric_id", "label"),
+    grain=Grain.NONE,
+    write=Write.UPSERT,
 )
 
 CURRENT = Table(
@@ -161,4 +178,4 @@ CURRENT = Table(
     grain=Grain.NONE,
 )
 
-TABLES = (POINTS, SIGNALS, CONTRIBUTIONS, BASELINES, PROPOSALS, CURRENT)
+TABLES = (POINTS, SIGNALS, CONTRIBUTIONS, BASELINES, DIVIDERS, PROPOSALS, CURRENT)
