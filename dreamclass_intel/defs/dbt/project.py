@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
+from filelock import FileLock
 from packaging.version import Version
 
 from dreamclass_intel import catalog
@@ -104,12 +105,23 @@ def project() -> DbtProject:
     target = load_settings().warehouse
     found = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target=target, target_path=_target_path())
     manifest = Path(found.manifest_path)
-    if not manifest.exists() or manifest.stat().st_mtime < _newest_change() or _of_other_place(manifest):
-        load_settings().database.parent.mkdir(parents=True, exist_ok=True)
-        with environment(load_settings().start_date):  # any day will do: nothing is built
-            parse = command_line().cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent)
-        parse.wait()
+    if _is_stale(manifest):
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(manifest.with_name("parse.lock")):  # two parses at once leave a manifest of both
+            if _is_stale(manifest):
+                _parse(manifest)
     return found
+
+
+def _is_stale(manifest: Path) -> bool:
+    return not manifest.exists() or manifest.stat().st_mtime < _newest_change() or _of_other_place(manifest)
+
+
+def _parse(manifest: Path) -> None:
+    load_settings().database.parent.mkdir(parents=True, exist_ok=True)
+    with environment(load_settings().start_date):  # any day will do: nothing is built
+        parse = command_line().cli(["parse", "--quiet", "--vars", variables()], target_path=manifest.parent)
+    parse.wait()
 
 
 def _of_other_place(manifest: Path) -> bool:

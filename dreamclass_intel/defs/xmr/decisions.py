@@ -6,20 +6,20 @@ file and entry.
 """
 
 import datetime as dt
-import fcntl
 import json
 import os
 import re
-from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from dreamclass_intel.defs.metrics.registry import Metric, metrics
 from dreamclass_intel.defs.xmr.charts import label
 from dreamclass_intel.partitions import START
+from dreamclass_intel.settings import load_settings
 from dreamclass_intel.xmr.decisions import Decision, Decisions, ordered
 
 PATH = Path(__file__).with_name("decisions.yaml")
@@ -55,15 +55,11 @@ def save(decisions: Iterable[Decision], path: Path | None = None) -> None:
     whole.replace(path)  # a reader sees the file before or after, never half of it
 
 
-@contextmanager
-def changing(path: Path | None = None) -> Iterator[None]:
-    """Nobody else changes the file meanwhile: reading, deciding and writing are one step."""
-    folder = os.open((path or PATH).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
+def changing() -> FileLock:
+    """Held while the file is read, decided upon and written: nobody else's decision gets lost between."""
+    folder = load_settings().state_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "decisions.lock")
 
 
 def parse(text: str, name: str = PATH.name) -> Decisions:
