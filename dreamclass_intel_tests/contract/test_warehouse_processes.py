@@ -2,6 +2,7 @@
 
 import datetime as dt
 import multiprocessing
+import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -63,6 +64,10 @@ def test_a_load_killed_before_its_swap_leaves_the_old_rows(place, store):
 
 @pytest.mark.slow
 def test_two_partitions_are_replaced_beside_each_other(place, store):
+    if place.kind == "bigquery" and "LOCAL_BIGQUERY" in os.environ:
+        pytest.skip(
+            "local-bigquery's catalogue refuses tables that two processes make at once, as a wrong request (400)"
+        )
     declared, times = table(), 5
     store.ensure([declared])
     loaders = [started(write_often, place, day, times) for day in (D1, D2)]
