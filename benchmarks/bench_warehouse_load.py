@@ -102,7 +102,7 @@ def limit_jsonl(folder: Path, database: Path) -> None:
 def _ours(folder: Path, database: Path) -> None:
     from dreamclass_intel.defs.ga4 import flatten, tables
     from dreamclass_intel.defs.ga4.shards import FolderShards
-    from dreamclass_intel.records import Selection
+    from dreamclass_intel.loads import Selection
     from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 
     source = FolderShards(folder)
@@ -129,7 +129,8 @@ def ours_write(folder: Path, database: Path) -> None:
     import pyarrow.parquet as pq
 
     from dreamclass_intel.contracts import Column, Table, Type
-    from dreamclass_intel.records import Extract, conform
+    from dreamclass_intel.loads import Extract
+    from dreamclass_intel.records import conform
     from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 
     values = [Column("string_value", Type.STRING, "x"), Column("int_value", Type.INT, "x")]

@@ -6,9 +6,7 @@ table, column, row and key, or (with `on_bad="quarantine"`) becomes a `Rejected`
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Context, Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, Literal
@@ -18,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dreamclass_intel.contracts import PARTITION, Column, ContractError, Rejected, Table, Type
+from dreamclass_intel.loads import PROBLEM, Extract, Selection
 
 BATCH_ROWS = 10_000
-PROBLEM = "_problem"
 Record = Mapping[str, Any]
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NINE_PLACES, DIGITS = Decimal("1e-9"), Context(prec=38)
@@ -121,72 +119,13 @@ CONVERT: dict[Type, Callable[[Any], Any]] = {
 }
 
 
-class Data:
-    """What an asset hands to the warehouse: rows (`Extract`), or where the warehouse has them (`Selection`).
-
-    `rejected` fills while it is written; `metadata` is shown on the materialisation.
-    """
-
-    rejected: list[Rejected]
-    metadata: dict[str, Any]
-
-
-@dataclass
-class Extract(Data):
-    """Rows: a stream of Arrow batches, each row with its `_load_partition`.
-
-    `rejected` fills while the stream is consumed; `metadata` is shown on the materialisation and may also be
-    filled while streaming.
-    """
-
-    batches: Iterator[pa.RecordBatch]
-    rejected: list[Rejected] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A query for some of a selection's rows: data columns, `_load_partition`, and `_problem` (null where a row is
-    fine). `reads` says in words what it reads; `rows` how many it gives, where that is known beforehand; `files` those
-    that it reads.
-    """
-
-    query: str
-    reads: str
-    rows: int | None = None
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Numbering:
-    """The column of the key that numbers rows alike in all the rest of it, from 0, in this order (nulls first)."""
-
-    column: str
-    order: Sequence[str]
-
-
-@dataclass
-class Selection(Data):
-    """Rows that the warehouse selects itself. Entering `parts` brings what they read within its reach.
-
-    `origin` is the column that says where a refused row comes from; `numbering` is for queries that give every row a
-    0 there; `told` hears what the queries will cost before they run, where that is known.
-    """
-
-    parts: AbstractContextManager[Sequence[Part]]
-    origin: str
-    numbering: Numbering | None = None
-    told: Callable[[str], None] = lambda _line: None
-    rejected: list[Rejected] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-    def refuse(self, table: Table, row: Mapping[str, Any]) -> None:
-        """Set a row with a `_problem` aside, without personal columns."""
-        shown = {f.name for f in table.arrow_schema} - {c.name for c in table.data_columns if c.pii}
-        kept = {k: _plain(v) for k, v in row.items() if v is not None and k in shown}
-        partition, problem = kept.pop(PARTITION.name), row[PROBLEM]
-        item = Rejected(table.address, partition, problem, problem.split(":")[0], to_json(kept), kept.get(self.origin))
-        self.rejected.append(item)
+def set_aside(data: Selection, table: Table, row: Mapping[str, Any]) -> None:
+    """Put a selected row with a `_problem` among the refused ones, without its personal columns."""
+    shown = {f.name for f in table.arrow_schema} - {c.name for c in table.data_columns if c.pii}
+    kept = {k: _plain(v) for k, v in row.items() if v is not None and k in shown}
+    partition, problem = kept.pop(PARTITION.name), row[PROBLEM]
+    item = Rejected(table.address, partition, problem, problem.split(":")[0], to_json(kept), kept.get(data.origin))
+    data.rejected.append(item)
 
 
 def _plain(value: Any) -> Any:

@@ -13,8 +13,9 @@ import dagster as dg
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Grain, Table, describe
 from dreamclass_intel.http import SourceError
+from dreamclass_intel.loads import Data
 from dreamclass_intel.partitions import DAY, DEFINITIONS, Days
-from dreamclass_intel.records import Data, empty
+from dreamclass_intel.records import empty
 from dreamclass_intel.settings import Mode, SettingsError, load_settings
 
 DATA_ENGINEERING = "team:data-engineering"

@@ -14,14 +14,15 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, Table, Write
-from dreamclass_intel.records import Data, Extract, Selection
+from dreamclass_intel.loads import Data, Extract, Selection
 from dreamclass_intel.settings import BigQuerySettings, SettingsError
 from dreamclass_intel.warehouse import bigquery_sql as sql
 from dreamclass_intel.warehouse.bigquery_jobs import Jobs, connect, is_permanent
 from dreamclass_intel.warehouse.bigquery_schema import fields, nullable, types
 from dreamclass_intel.warehouse.bigquery_staging import Staging, dressed
 from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
-from dreamclass_intel.warehouse.spool import Spool, conflict, fitted, replaces, schema_difference, type_problems
+from dreamclass_intel.warehouse.schema_drift import schema_difference, type_problems
+from dreamclass_intel.warehouse.spool import Spool, conflict, fitted, replaces
 
 
 class BigQueryWarehouse:

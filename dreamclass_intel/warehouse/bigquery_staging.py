@@ -15,7 +15,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from dreamclass_intel.contracts import PARTITION, QUARANTINE, Rejected, Table
-from dreamclass_intel.records import PROBLEM, Selection
+from dreamclass_intel.loads import PROBLEM, Selection
+from dreamclass_intel.records import set_aside
 from dreamclass_intel.warehouse import bigquery_sql as sql
 from dreamclass_intel.warehouse.bigquery_jobs import Jobs
 from dreamclass_intel.warehouse.bigquery_schema import fields, nullable
@@ -67,7 +68,7 @@ class Staging:
             refused = list(self._jobs.query(f"SELECT * FROM {name} WHERE {PROBLEM} IS NOT NULL"))
             if refused:
                 for row in refused:
-                    data.refuse(table, dict(row))
+                    set_aside(data, table, dict(row))
                 self._jobs.query(f"DELETE FROM {name} WHERE {PROBLEM} IS NOT NULL")
             partition = sql.quote(PARTITION.name)
             counted = self._jobs.query(f"SELECT {partition}, COUNT(*) FROM {name} GROUP BY {partition}")

@@ -10,12 +10,14 @@ import pyarrow as pa
 import tenacity
 
 from dreamclass_intel.contracts import PARTITION, QUARANTINE, ROW_HASH, SYSTEM_COLUMNS, Table, quote
-from dreamclass_intel.records import BATCH_ROWS, Data, Extract, Selection
+from dreamclass_intel.loads import Data, Extract, Selection
+from dreamclass_intel.records import BATCH_ROWS
 from dreamclass_intel.warehouse.content import duckdb_hash
 from dreamclass_intel.warehouse.duckdb_load import Load
 from dreamclass_intel.warehouse.duckdb_tables import delete, ensure, sql_name, stored_types, types
 from dreamclass_intel.warehouse.protocol import Audit, WriteResult, digest
-from dreamclass_intel.warehouse.spool import Spool, fitted, type_problems
+from dreamclass_intel.warehouse.schema_drift import type_problems
+from dreamclass_intel.warehouse.spool import Spool, fitted
 
 
 def _locked(error: BaseException) -> bool:

@@ -21,7 +21,8 @@ from dreamclass_intel.contracts import (
     Write,
     quote,
 )
-from dreamclass_intel.records import BATCH_ROWS, PROBLEM, Numbering, Part, Selection
+from dreamclass_intel.loads import PROBLEM, Numbering, Part, Selection
+from dreamclass_intel.records import BATCH_ROWS, set_aside
 from dreamclass_intel.warehouse.content import duckdb_hash
 from dreamclass_intel.warehouse.duckdb_tables import delete, sql_name, sql_type
 from dreamclass_intel.warehouse.protocol import WriteResult
@@ -82,7 +83,7 @@ class Load:
                     refused = self.con.sql(f"FROM ({part.query}) WHERE {PROBLEM} IS NOT NULL")
                     for batch in refused.to_arrow_reader(BATCH_ROWS):
                         for row in batch.to_pylist():
-                            data.refuse(self.table, row)
+                            set_aside(data, self.table, row)
             except UNREADABLE as error:
                 raise unreadable(self.table.address, part, error) from None
             rows += stored

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from dreamclass_intel.contracts import PARTITION, SYSTEM_COLUMNS, Column, Table, Type, quote
-from dreamclass_intel.warehouse.spool import schema_difference
+from dreamclass_intel.warehouse.schema_drift import schema_difference
 
 SQL_TYPE: dict[Type, str] = {
     Type.STRING: "VARCHAR",

@@ -12,7 +12,8 @@ import pyarrow as pa
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import PARTITION, ContractError, Grain, Table
 from dreamclass_intel.http import SourceError
-from dreamclass_intel.records import Data, Extract, conform
+from dreamclass_intel.loads import Data, Extract
+from dreamclass_intel.records import conform
 from dreamclass_intel.settings import BigQuerySettings, load_settings
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 from dreamclass_intel.warehouse.protocol import Warehouse

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from dreamclass_intel.contracts import Table
-from dreamclass_intel.records import Data
+from dreamclass_intel.loads import Data
 
 
 @dataclass(frozen=True)

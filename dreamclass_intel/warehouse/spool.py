@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dreamclass_intel.contracts import PARTITION, QUARANTINE, ContractError, Rejected, Table, Write
-from dreamclass_intel.records import Extract, to_batch
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import to_batch
 
 Dress = Callable[[pa.RecordBatch, int], pa.RecordBatch]  # batch, number of its first row -> batch as filed
 
@@ -121,25 +122,6 @@ def conflict(table: Table, keys: Sequence[Sequence[object]]) -> ContractError:
     """Two different rows under one key, named."""
     shown = "; ".join(", ".join(f"{k}={v}" for k, v in zip(table.row_key, row, strict=False)) for row in keys)
     return ContractError(f"{table.address}: different rows share the key ({shown})")
-
-
-def schema_difference(table: Table, name: str, stored: dict[str, str], wanted: dict[str, str]) -> dict[str, str]:
-    """Columns to add, with their types. Raises ContractError for any other difference, with the SQL to run."""
-    changed = [f"{n} {stored[n]} -> {t}" for n, t in wanted.items() if n in stored and stored[n] != t]
-    gone = sorted(set(stored) - set(wanted))
-    if changed or gone:
-        raise ContractError(
-            f"{table.address}: stored columns differ from the contract (changed: {changed}, gone: {gone}). "
-            f"If its source still has its past: DROP TABLE {name}; then materialise its partitions again. If not "
-            "(snapshots, shards that expired), copy its rows into a table of the new columns instead"
-        )
-    return {n: t for n, t in wanted.items() if n not in stored}
-
-
-def type_problems(stored: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """The same differences in the words of an audit."""
-    problems = [f"column {n} is {stored.get(n, 'missing')}, not {t}" for n, t in wanted.items() if stored.get(n) != t]
-    return problems + [f"column {n} is not declared" for n in sorted(set(stored) - set(wanted))]
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import pytest
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import ContractError
 from dreamclass_intel.defs.ga4 import server_side
-from dreamclass_intel.defs.ga4.flatten_sql import BigQuery, flattened
+from dreamclass_intel.defs.ga4.dialects import BigQuery
+from dreamclass_intel.defs.ga4.flatten_sql import flattened
 from dreamclass_intel.defs.ga4.shards import Shard
 from dreamclass_intel.warehouse import bigquery_sql as sql
 from dreamclass_intel_tests.bigquery_dialect import problems

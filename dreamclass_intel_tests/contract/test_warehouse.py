@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dreamclass_intel.contracts import QUARANTINE, Column, ContractError, Grain, Table, Type, Write
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract
 from dreamclass_intel_tests.contract.stores import by_hand, leftovers, rows
 from dreamclass_intel_tests.core.helpers import DAYS, dated, load, table, things
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dreamclass_intel.contracts import Column, ContractError, Table, Type, Write
-from dreamclass_intel.records import Numbering, Part, Selection
+from dreamclass_intel.loads import Numbering, Part, Selection
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 from dreamclass_intel_tests.contract.stores import Store, by_hand, leftovers, rows
 from dreamclass_intel_tests.core.helpers import DAYS, dated, load, table, things

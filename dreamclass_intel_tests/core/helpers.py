@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from dreamclass_intel.contracts import Column, Grain, Table, Type, Write
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract
 
 DAYS = [f"2024-01-{n:02}" for n in range(1, 8)]
 

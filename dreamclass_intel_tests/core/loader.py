@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from dreamclass_intel.contracts import Table
-from dreamclass_intel.records import Extract, conform
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import conform
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 from dreamclass_intel_tests.core.helpers import DAYS, table
 

@@ -10,7 +10,8 @@ import pytest
 from dreamclass_intel import catalog
 from dreamclass_intel.contracts import Grain, Write
 from dreamclass_intel.http import SourceError
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.typed_assets import asset_settings, days
 from dreamclass_intel.warehouse.io_manager import WarehouseIOManager, WarehouseResource
 from dreamclass_intel_tests.contract import proxy

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 import tenacity
 
-from dreamclass_intel.records import Extract, to_batch
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import to_batch
 from dreamclass_intel.warehouse.duckdb import DuckDBWarehouse
 from dreamclass_intel.warehouse.duckdb_load import Load
 from dreamclass_intel_tests.core.helpers import DAYS, load, table, things

@@ -9,7 +9,8 @@ import dagster as dg
 from dreamclass_intel.contracts import Rejected
 from dreamclass_intel.defs.backend import tables
 from dreamclass_intel.defs.backend.client import BackendResource
-from dreamclass_intel.records import Extract, extract, timestamp, to_json
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract, timestamp, to_json
 from dreamclass_intel.typed_assets import days, raw_asset
 
 # Children's data must never land: only these properties are kept.

@@ -5,7 +5,8 @@ import dagster as dg
 from dreamclass_intel.clock import Clock
 from dreamclass_intel.defs.chartmogul import normalise, tables
 from dreamclass_intel.defs.chartmogul.client import ChartMogulResource
-from dreamclass_intel.records import Extract, extract, timestamp
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract, timestamp
 from dreamclass_intel.typed_assets import days, raw_asset, snapshot_day
 
 

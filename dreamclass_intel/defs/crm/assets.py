@@ -11,8 +11,9 @@ from dreamclass_intel.clock import Clock
 from dreamclass_intel.contracts import Table
 from dreamclass_intel.defs.crm import csv_import, normalise, tables
 from dreamclass_intel.defs.crm.client import CrmResource, chunks
+from dreamclass_intel.loads import Extract
 from dreamclass_intel.partitions import Days
-from dreamclass_intel.records import Extract, empty, extract, timestamp
+from dreamclass_intel.records import empty, extract, timestamp
 from dreamclass_intel.typed_assets import days, raw_asset, snapshot_day
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 

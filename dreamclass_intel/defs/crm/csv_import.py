@@ -15,9 +15,10 @@ from dreamclass_intel.contracts import Column, Rejected, Table
 from dreamclass_intel.defs.crm.csv_files import CsvFile, Sheet, open_sheet
 from dreamclass_intel.defs.crm.csv_mapping import KINDS, MOMENTS, PERSONAL_TARGETS, Join, MappingError
 from dreamclass_intel.defs.crm.csv_values import Aliases, CellError, aliases, parse
+from dreamclass_intel.loads import Extract
 from dreamclass_intel.partitions import START, Days
 from dreamclass_intel.privacy import email_domain, email_hash, scrub
-from dreamclass_intel.records import Extract, extract, to_json
+from dreamclass_intel.records import extract, to_json
 
 START_AT = dt.datetime.combine(START, dt.time())
 

@@ -7,8 +7,9 @@ import dagster as dg
 import holidays
 
 from dreamclass_intel.defs.dates.tables import DIM_DATES
+from dreamclass_intel.loads import Extract
 from dreamclass_intel.partitions import ScoringWindow
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import asset_settings, days
 

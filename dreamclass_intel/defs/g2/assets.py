@@ -4,7 +4,8 @@ import dagster as dg
 
 from dreamclass_intel.defs.g2 import normalise, tables
 from dreamclass_intel.defs.g2.client import G2Resource
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.typed_assets import days, raw_asset
 
 

@@ -14,8 +14,9 @@ from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
 from dreamclass_intel.defs.ga4.client import Ga4Resource
 from dreamclass_intel.defs.ga4.normalise import reports, to_records
 from dreamclass_intel.defs.ga4.shards import plan
+from dreamclass_intel.loads import Data, Extract, Selection
 from dreamclass_intel.partitions import Days
-from dreamclass_intel.records import Data, Extract, Selection, extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.settings import load_settings
 from dreamclass_intel.typed_assets import days, raw_asset
 from dreamclass_intel.warehouse.io_manager import WarehouseResource

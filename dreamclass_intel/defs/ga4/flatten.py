@@ -15,11 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dreamclass_intel.contracts import ContractError
-from dreamclass_intel.defs.ga4.flatten_sql import ORDINAL, SCALARS, SCHEMA, DuckDB, flattened
+from dreamclass_intel.defs.ga4.dialects import DuckDB
+from dreamclass_intel.defs.ga4.flatten_sql import ORDINAL, SCALARS, SCHEMA, flattened
 from dreamclass_intel.defs.ga4.shards import Shard, ShardSource
 from dreamclass_intel.defs.ga4.tables import EVENTS, EVENTS_ORIGIN
 from dreamclass_intel.http import SourceError
-from dreamclass_intel.records import BATCH_ROWS, PROBLEM, Extract, Numbering, Part, Selection, conform
+from dreamclass_intel.loads import PROBLEM, Extract, Numbering, Part, Selection
+from dreamclass_intel.records import BATCH_ROWS, conform, set_aside
 from dreamclass_intel.warehouse.duckdb_load import UNREADABLE, unreadable
 from dreamclass_intel.warehouse.spool import scratch
 
@@ -134,7 +136,7 @@ def streamed(
                     for batch in con.sql(part.query).to_arrow_reader(BATCH_ROWS):
                         refused = pc.is_valid(batch.column(PROBLEM))
                         for row in batch.filter(refused).to_pylist():
-                            refusals.refuse(EVENTS, row)
+                            set_aside(refusals, EVENTS, row)
                         fine = pa.table(batch.filter(pc.invert(refused))).drop_columns([PROBLEM])
                         yield from conform(EVENTS, fine).to_batches()
                 except UNREADABLE as error:

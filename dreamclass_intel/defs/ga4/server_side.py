@@ -6,10 +6,11 @@ from typing import Any
 
 from dreamclass_intel.contracts import ContractError
 from dreamclass_intel.defs.ga4.bigquery import BigQueryShards
-from dreamclass_intel.defs.ga4.flatten_sql import SCALARS, SCHEMA, BigQuery, flattened
+from dreamclass_intel.defs.ga4.dialects import BigQuery
+from dreamclass_intel.defs.ga4.flatten_sql import SCALARS, SCHEMA, flattened
 from dreamclass_intel.defs.ga4.shards import Shard
 from dreamclass_intel.defs.ga4.tables import EVENTS
-from dreamclass_intel.records import Part
+from dreamclass_intel.loads import Part
 
 TYPES = {"STRING": "STRING", "INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 SHARDS_A_QUERY = 32  # a query's text is limited to 1 MB

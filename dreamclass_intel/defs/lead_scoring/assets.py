@@ -9,8 +9,9 @@ from dreamclass_intel.contracts import Rejected
 from dreamclass_intel.defs.lead_scoring import tables
 from dreamclass_intel.defs.lead_scoring.client import LeadScoringResource, Row, window_of
 from dreamclass_intel.defs.lead_scoring.normalise import refusal, run_record, score_record
+from dreamclass_intel.loads import Extract
 from dreamclass_intel.partitions import ScoringWindow
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.typed_assets import raw_asset
 
 

@@ -8,8 +8,9 @@ import dagster as dg
 import pyarrow as pa
 
 from dreamclass_intel.defs.lqi.tables import LQI
+from dreamclass_intel.loads import Extract
 from dreamclass_intel.partitions import ScoringWindow
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.statistics.lqi import CLASSES, SMALL_SAMPLE, lqi
 from dreamclass_intel.typed_assets import DATA_ENGINEERING, GROWTH, asset_settings
 

@@ -10,7 +10,8 @@ from dreamclass_intel.defs.stripe import tables
 from dreamclass_intel.defs.stripe.changes import Load, Row, one_mode
 from dreamclass_intel.defs.stripe.client import EVENT_HORIZON, KINDS, StripeResource
 from dreamclass_intel.defs.stripe.normalise import records_of
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.typed_assets import days, raw_asset
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
 

@@ -4,7 +4,8 @@ import dagster as dg
 
 from dreamclass_intel.defs.swan import normalise, tables
 from dreamclass_intel.defs.swan.client import SwanResource
-from dreamclass_intel.records import Extract, extract, timestamp
+from dreamclass_intel.loads import Extract
+from dreamclass_intel.records import extract, timestamp
 from dreamclass_intel.typed_assets import days, raw_asset
 
 

@@ -16,8 +16,9 @@ from dreamclass_intel.defs.dbt.project import partitioned_ancestors
 from dreamclass_intel.defs.metrics.registry import PERIOD_DAYS, Metric, metrics
 from dreamclass_intel.defs.xmr.charts import RULES, MetricChart, chart_as_of, figures, is_unfavourable
 from dreamclass_intel.defs.xmr.tables import CURRENT, POINTS
+from dreamclass_intel.loads import Extract
 from dreamclass_intel.partitions import DEFINITIONS
-from dreamclass_intel.records import Extract, extract
+from dreamclass_intel.records import extract
 from dreamclass_intel.settings import SOURCES, Mode, load_settings
 from dreamclass_intel.typed_assets import asset_settings, column_schema
 from dreamclass_intel.warehouse.io_manager import WarehouseResource
